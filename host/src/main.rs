@@ -1,0 +1,2 @@
+//! The host, as a program.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The JumpCloud source plugin.
