@@ -297,3 +297,7 @@ fn basic(authorization: &str) -> Option<(String, String)> {
     let (id, secret) = text.split_once(':')?;
     Some((id.to_owned(), secret.to_owned()))
 }
+
+#[cfg(test)]
+#[path = "access/tests.rs"]
+mod tests;
