@@ -1,0 +1,130 @@
+//! One page of a query: its bytes as they arrive, and what it says of itself.
+//! Every answer is hostile input; a defect is an error, never an end.
+
+use serde_json::value::RawValue;
+
+use super::RequestId;
+use crate::api::{Head, PageHead};
+use crate::error::{Error, Failure, Result};
+use crate::split::{Broken, Piece, Splitter};
+
+/// A page that was asked for.
+#[derive(Debug)]
+pub struct Page {
+    request: RequestId,
+    after: Option<Box<RawValue>>,
+    /// What its headers say, and JumpCloud's time at them.
+    head: Option<(PageHead, i64)>,
+    splitter: Splitter,
+    /// Bytes received, and how far they are read.
+    bytes: Vec<u8>,
+    at: usize,
+    rows: u64,
+    ended: bool,
+    paused: bool,
+}
+
+impl Page {
+    /// Asked for by this request, after this cursor.
+    pub fn new(request: RequestId, after: Option<Box<RawValue>>) -> Self {
+        Self {
+            request,
+            after,
+            head: None,
+            splitter: Splitter::array(),
+            bytes: Vec::new(),
+            at: 0,
+            rows: 0,
+            ended: false,
+            paused: false,
+        }
+    }
+
+    /// The request that asked for it.
+    pub fn request(&self) -> RequestId {
+        self.request
+    }
+
+    /// JumpCloud's time when it answered, in ms since 1970 UTC.
+    pub fn date(&self) -> Option<i64> {
+        self.head.as_ref().map(|(_, date)| *date)
+    }
+
+    /// Whether its body is complete.
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Whether nothing has come since [`pause`](Self::pause): the peer may have
+    /// given up while nobody listened, which is nobody's fault.
+    pub fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// Polling pauses here.
+    pub fn pause(&mut self) {
+        self.paused = true;
+    }
+
+    /// The head of an answer with status 200.
+    pub fn head(&mut self, head: &Head, date: i64) -> Result<()> {
+        self.paused = false;
+        self.head = Some((PageHead::read(head).map_err(Error::protocol)?, date));
+        Ok(())
+    }
+
+    /// The next bytes of the body; all before were read.
+    pub fn body(&mut self, bytes: Vec<u8>) {
+        (self.bytes, self.at, self.paused) = (bytes, 0, false);
+    }
+
+    /// The end of the body.
+    pub fn end(&mut self) {
+        (self.ended, self.paused) = (true, false);
+    }
+
+    /// The next record that has come whole.
+    pub fn next_piece(&mut self) -> std::result::Result<Option<Piece<'_>>, Broken> {
+        let piece = self.splitter.next(&self.bytes, &mut self.at)?;
+        self.rows += u64::from(piece.is_some());
+        Ok(piece)
+    }
+
+    /// Whether another page follows, as far as is known yet: by the count in
+    /// the headers, or without one by the rows that came.
+    pub fn is_full(&self, asked: u32) -> bool {
+        let Some((head, _)) = &self.head else { return false };
+        let asked = u64::from(asked);
+        let length = head.limit.map_or(asked, |limit| limit.clamp(1, asked));
+        head.count.unwrap_or(self.rows) >= length
+    }
+
+    /// Where the next page begins; the error says why that can't be told.
+    pub fn cursor(&self) -> Result<Box<RawValue>> {
+        let cursor = self.head.as_ref().and_then(|(head, _)| head.search_after.as_ref());
+        let Some(cursor) = cursor else {
+            return Err(Error::protocol("a full page without a usable `X-Search_after`"));
+        };
+        if self.after.as_ref().is_some_and(|after| after.get() == cursor.get()) {
+            return Err(Error::protocol("`X-Search_after` did not move from one page to the next"));
+        }
+        Ok(cursor.clone())
+    }
+
+    /// Checks an ended page against what it said of itself.
+    pub fn check(&self) -> Result<()> {
+        if !self.splitter.is_closed() {
+            return Err(Error::Unavailable(
+                Failure::new("could not reach JumpCloud: the answer was cut off"),
+                None,
+            ));
+        }
+        match self.head.as_ref().and_then(|(head, _)| head.count) {
+            Some(count) if count != self.rows => Err(Error::protocol(format!(
+                "`X-Result-Count` is {count}, but {} events came",
+                self.rows
+            ))),
+            _ => Ok(()),
+        }
+    }
+}

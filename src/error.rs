@@ -1,0 +1,124 @@
+//! Why an operation failed, by what the host does about it (WIT `types.error`).
+
+use std::fmt;
+
+/// The result of an operation of the source.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A failure. Nothing is lost by any: the next poll goes on from the last batch
+/// that was handed out.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Error {
+    /// Wrong settings, secrets or address; every problem at once.
+    BadSettings(Vec<Problem>),
+    /// The credential is not accepted.
+    Authentication(Failure),
+    /// The credential is accepted and may not do this.
+    Permission(Failure),
+    /// The plan does not include this.
+    NotEntitled(Failure),
+    /// The API can't answer now. The time is in ms, as the API asked.
+    Unavailable(Failure, Option<u64>),
+    /// The API answered what its contract excludes.
+    Protocol(Failure),
+    /// The stored state can't be read, understood or written.
+    Storage(Failure),
+    /// A defect of this source, or a call out of order.
+    Internal(Failure),
+}
+
+/// What went wrong, for people: one line without full stop, and ways out.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Failure {
+    /// What was found.
+    pub message: String,
+    /// What to do, the likeliest first.
+    pub hints: Vec<String>,
+}
+
+/// Something wrong with one setting or secret.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Problem {
+    /// Its name, with the place within a list: `event_types[1]`.
+    pub setting: String,
+    /// What was found, never a secret's value.
+    pub message: String,
+    /// What to do.
+    pub hints: Vec<String>,
+}
+
+impl Failure {
+    /// A failure without a hint.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hints: Vec::new() }
+    }
+
+    /// Adds a way out.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+}
+
+impl Problem {
+    /// A problem without a hint.
+    pub fn new(setting: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { setting: setting.into(), message: message.into(), hints: Vec::new() }
+    }
+
+    /// Adds a way out.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+}
+
+impl Error {
+    /// A protocol error in which nothing was skipped.
+    pub fn protocol(what: impl fmt::Display) -> Self {
+        Self::Protocol(
+            Failure::new(format!("unexpected answer from JumpCloud: {what}"))
+                .hint("nothing was skipped, this part will be read again"),
+        )
+    }
+
+    /// The code under which the failure of one organisation among several is
+    /// reported (see [`crate::finding`]).
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::BadSettings(_) => "bad-settings",
+            Self::Authentication(_) => "authentication",
+            Self::Permission(_) => "permission",
+            Self::NotEntitled(_) => "not-entitled",
+            Self::Unavailable(..) => "unavailable",
+            Self::Protocol(_) => "protocol",
+            Self::Storage(_) => "storage",
+            Self::Internal(_) => "internal",
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BadSettings(problems) => {
+                for (n, problem) in problems.iter().enumerate() {
+                    let gap = if n == 0 { "" } else { "; " };
+                    write!(f, "{gap}{}: {}", problem.setting, problem.message)?;
+                }
+                Ok(())
+            }
+            Self::Authentication(failure)
+            | Self::Permission(failure)
+            | Self::NotEntitled(failure)
+            | Self::Unavailable(failure, _)
+            | Self::Protocol(failure)
+            | Self::Storage(failure)
+            | Self::Internal(failure) => f.write_str(&failure.message),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

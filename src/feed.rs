@@ -1,0 +1,395 @@
+//! The machine: what came in, and what to do next.
+//!
+//! Whoever drives a [`Feed`] owns the sockets, the clock and the store, and has
+//! nothing to decide:
+//!
+//! ```text
+//!   open ─► (wants → restore)* ─► poll ─► step ─┬─ Send(id, request)    start it; go on at once
+//!            stored state                       ├─ Read(id, until)      wait for it, or until then:
+//!                                               │                       handle(Head | Body | End |
+//!                                               │                              Failed | Nothing)
+//!                                               ├─ Drop(id)             forget the request
+//!                                               └─ Done                 take_batch ─► deliver ─► ack
+//! ```
+//!
+//! * **Before everything**: [`Feed::open`], then, as long as [`Feed::wants`]
+//!   names a key, [`Feed::restore`] with its stored value.
+//! * **A poll**: [`Feed::poll`], then [`step`](Machine::step) until [`Step::Done`], with
+//!   a [`handle`](Machine::handle) after each [`Step::Read`]; then [`Feed::take_batch`].
+//! * **After it**: [`Feed::ack`] gives the writes that make it the stored state.
+//!   Until then every further poll is refused, and a new `Feed` opened from the
+//!   store hands out the same again.
+//!
+//! Several organisations take turns, a batch each. The clock is read by whoever
+//! drives, and handed in with every call; monotonic times must not go back.
+
+use crate::api::{Head, Request};
+use crate::batch::{Batch, Limits, Next};
+use crate::clock::{Clock, Reading};
+use crate::collect::{Collector, Halt, Need, RequestId, Shared};
+use crate::credential::Credential;
+use crate::error::{Error, Failure, Result};
+use crate::finding::Kind;
+use crate::refusal::Cause;
+use crate::settings::Settings;
+use crate::state::{Restoring, Write};
+
+/// What came of an open request.
+#[derive(Debug)]
+pub enum Input {
+    /// Status and headers.
+    Head(Head),
+    /// Some bytes of the body.
+    Body(Vec<u8>),
+    /// The end of the body.
+    End,
+    /// It failed.
+    Failed(Cause),
+    /// Nothing, until the time given.
+    Nothing,
+}
+
+/// What to do next.
+#[derive(Debug)]
+pub enum Step {
+    /// Send this request.
+    Send(RequestId, Request),
+    /// Wait for the next input of this request, until this monotonic time (ms)
+    /// at most.
+    Read(RequestId, u64),
+    /// Drop this request.
+    Drop(RequestId),
+    /// Nothing: the result is there to be taken.
+    Done,
+}
+
+/// What can be driven: a [`Feed`] that polls, or a [`crate::check::Check`].
+pub trait Machine {
+    /// What to do next.
+    fn step(&mut self, reading: Reading) -> Step;
+    /// Takes what came of the request that was to be read.
+    fn handle(&mut self, id: RequestId, input: Input, reading: Reading);
+}
+
+/// One collection.
+#[derive(Debug)]
+pub struct Feed {
+    settings: Settings,
+    credential: Credential,
+    clock: Clock,
+    members: Vec<Member>,
+    /// Whose turn it is.
+    turn: usize,
+    /// State being read: of this member, and the rest of it.
+    restoring: Option<(usize, Option<Restoring>)>,
+    /// Number of the last acked batch.
+    acked: u64,
+    /// The batch handed out and not acked: its member.
+    unacked: Option<usize>,
+    polling: Option<Polling>,
+    /// What is being filled. After a failure its counts stay for the next poll.
+    batch: Batch,
+    dropped: Vec<RequestId>,
+    last_request: RequestId,
+    received: u64,
+}
+
+/// One organisation, and how it stands.
+#[derive(Debug)]
+struct Member {
+    collector: Collector,
+    /// Nothing is to be read before this monotonic time, in ms.
+    due: u64,
+    /// A failure that no poll has reported yet.
+    failure: Option<Error>,
+    /// It failed in this cycle, and a finding said so.
+    failed: bool,
+}
+
+/// A poll under way.
+#[derive(Debug)]
+struct Polling {
+    limits: Limits,
+    until: u64,
+    result: Option<Result<()>>,
+}
+
+impl Feed {
+    /// Checks settings and secrets, reporting every problem at once.
+    pub fn open(settings: &str, secrets: Vec<(String, String)>) -> Result<Self> {
+        let mut problems = Vec::new();
+        let settings = Settings::parse(settings).map_err(|found| problems.extend(found)).ok();
+        // Secrets are checked even if the settings are wrong: all at once.
+        let defaults = Settings::parse("").map_err(Error::BadSettings)?;
+        let credential = Credential::new(settings.as_ref().unwrap_or(&defaults), secrets)
+            .map_err(|found| problems.extend(found))
+            .ok();
+        let (Some(settings), Some(credential)) = (settings, credential) else {
+            return Err(Error::BadSettings(problems));
+        };
+        let requested = match settings.org_ids.is_empty() {
+            true => vec![None],
+            false => settings.org_ids.iter().cloned().map(Some).collect(),
+        };
+        let member = |requested| Member {
+            collector: Collector::new(&settings, requested),
+            due: 0,
+            failure: None,
+            failed: false,
+        };
+        Ok(Self {
+            members: requested.into_iter().map(member).collect(),
+            settings,
+            credential,
+            clock: Clock::default(),
+            turn: 0,
+            restoring: Some((0, None)),
+            acked: 0,
+            unacked: None,
+            polling: None,
+            batch: Batch::default(),
+            dropped: Vec::new(),
+            last_request: 0,
+            received: 0,
+        })
+    }
+
+    /// Checked settings and credential.
+    pub fn parts(&self) -> (&Settings, &Credential) {
+        (&self.settings, &self.credential)
+    }
+
+    /// The next key of the store to be read; none: the state is whole.
+    pub fn wants(&mut self) -> Option<String> {
+        let (member, restoring) = self.restoring.as_ref()?;
+        if let Some(restoring) = restoring {
+            return restoring.wants().map(str::to_owned);
+        }
+        let slot = self.members.get_mut(*member)?.collector.slot();
+        Some(slot.head_key().to_owned())
+    }
+
+    /// Takes the value of the key that was wanted.
+    pub fn restore(&mut self, value: Option<&[u8]>) -> Result<()> {
+        let Some((n, restoring)) = self.restoring.take() else { return Ok(()) };
+        let Some(member) = self.members.get_mut(n) else { return Ok(()) };
+        // Back in its place if this fails: the same key is wanted again.
+        self.restoring = Some((n, None));
+        let slot = member.collector.slot();
+        let restoring = match (restoring, value) {
+            (None, None) => None,
+            (None, Some(head)) => Some(slot.read_head(head)?),
+            (Some(mut restoring), value) => {
+                slot.read_key(&mut restoring, value)?;
+                Some(restoring)
+            }
+        };
+        match restoring {
+            Some(restoring) if restoring.wants().is_some() => {
+                self.restoring = Some((n, Some(restoring)));
+                return Ok(());
+            }
+            Some(restoring) => {
+                let sequence = member.collector.restore(restoring.finish())?;
+                self.acked = self.acked.max(sequence);
+            }
+            None => {}
+        }
+        self.restoring = (n + 1 < self.members.len()).then_some((n + 1, None));
+        Ok(())
+    }
+
+    /// Begins a poll.
+    pub fn poll(&mut self, limits: Limits, reading: Reading) -> Result<()> {
+        self.ready()?;
+        if self.unacked.is_some() {
+            return Err(out_of_order("poll before the last batch was acked"));
+        }
+        let until = reading.monotonic.saturating_add(limits.max_wait);
+        self.polling = Some(Polling { limits, until, result: None });
+        let waiting = |member: &Member| member.due > reading.monotonic && member.failure.is_none();
+        let count = self.members.len();
+        let next = (0..count)
+            .map(|n| (self.turn + n) % count.max(1))
+            .find(|n| self.members.get(*n).is_some_and(|member| !waiting(member)));
+        match next {
+            Some(next) => self.turn = next,
+            None => self.finish(Ok(())),
+        }
+        let partition = self.members.get(self.turn).map(|member| member.collector.partition());
+        partition.unwrap_or_default().clone_into(&mut self.batch.partition);
+        Ok(())
+    }
+
+    /// The result of a poll that is done.
+    pub fn take_batch(&mut self, reading: Reading) -> Result<Batch> {
+        let polling = self.polling.take();
+        let Some(result) = polling.and_then(|polling| polling.result) else {
+            return Err(out_of_order("no poll has ended"));
+        };
+        result?;
+        let mut batch = std::mem::take(&mut self.batch);
+        let now = self.clock.now(reading);
+        if let Some(member) = self.members.get_mut(self.turn) {
+            member.collector.pause();
+            member.collector.partition().clone_into(&mut batch.partition);
+            batch.progress = member.collector.progress(now);
+        }
+        batch.checkpoint = self.acked + 1;
+        batch.next = self.next_poll(reading);
+        self.unacked = Some(self.turn);
+        self.turn = (self.turn + 1) % self.members.len().max(1);
+        Ok(batch)
+    }
+
+    /// The last batch is durable, or will be together with these writes, to be
+    /// done in order.
+    pub fn ack(&mut self, checkpoint: u64) -> Result<Vec<Write>> {
+        match self.unacked {
+            None if checkpoint == self.acked && checkpoint > 0 => Ok(Vec::new()),
+            Some(n) if checkpoint == self.acked + 1 => {
+                self.acked = checkpoint;
+                self.unacked = None;
+                let member = self.members.get_mut(n);
+                Ok(member.map(|member| member.collector.write(checkpoint)).unwrap_or_default())
+            }
+            _ => Err(out_of_order(&format!("ack of {checkpoint}, which is not the last batch"))),
+        }
+    }
+
+    /// Forgets all that was handed out at or after `to` (ms since 1970 UTC); the
+    /// writes that make it so.
+    pub fn rewind(&mut self, to: i64) -> Result<Vec<Write>> {
+        self.ready()?;
+        self.unacked = None;
+        let mut writes = Vec::new();
+        for member in &mut self.members {
+            self.dropped.extend(member.collector.abandon());
+            member.collector.rewind(to);
+            (member.due, member.failure) = (0, None);
+            writes.extend(member.collector.write(self.acked));
+        }
+        Ok(writes)
+    }
+
+    fn ready(&self) -> Result<()> {
+        match self.restoring {
+            Some(_) => Err(out_of_order("the stored state was not read")),
+            None => Ok(()),
+        }
+    }
+
+    fn lend(&mut self, limits: Limits, reading: Reading) -> (&mut Collector, Shared<'_>) {
+        // The turn is always one of the members: there is at least one.
+        let n = self.turn.min(self.members.len().saturating_sub(1));
+        #[expect(clippy::indexing_slicing, reason = "there is at least one member")]
+        let collector = &mut self.members[n].collector;
+        let shared = Shared {
+            settings: &self.settings,
+            credential: &self.credential,
+            clock: &mut self.clock,
+            reading,
+            batch: &mut self.batch,
+            limits,
+            last_request: &mut self.last_request,
+            received: &mut self.received,
+        };
+        (collector, shared)
+    }
+
+    fn finish(&mut self, result: Result<()>) {
+        if let Some(polling) = &mut self.polling {
+            polling.result = Some(result);
+        }
+    }
+
+    /// What is under way ends. What was read before a failure comes out first.
+    fn halt(&mut self, halt: Halt, reading: Reading) {
+        let several = self.members.len() > 1;
+        let due = reading.monotonic.saturating_add(self.settings.poll_interval);
+        let Some(member) = self.members.get_mut(self.turn) else { return };
+        self.dropped.extend(member.collector.abandon());
+        let Halt::Failed(error) = halt else { return };
+        if !several {
+            if self.batch.counters.received == 0 {
+                return self.finish(Err(error));
+            }
+            member.failure = Some(error);
+            return self.finish(Ok(()));
+        }
+        (member.due, member.failed) = (due, true);
+        if self.members.iter().all(|member| member.failed) {
+            self.members.iter_mut().for_each(|member| (member.failed, member.due) = (false, 0));
+            return self.finish(Err(error));
+        }
+        let message = format!("{}: {error}", error.code());
+        self.batch.find(Kind::OrganizationFailed, message);
+        self.finish(Ok(()));
+    }
+
+    /// Idle only if nothing is open and nobody is due.
+    fn next_poll(&self, reading: Reading) -> Next {
+        let open = |member: &Member| {
+            member.failure.is_some() || !member.collector.open_requests().is_empty()
+        };
+        let due = self.members.iter().map(|member| member.due).min().unwrap_or_default();
+        if self.members.iter().any(open) || due <= reading.monotonic {
+            return Next::More;
+        }
+        Next::Idle(due - reading.monotonic)
+    }
+}
+
+impl Machine for Feed {
+    fn step(&mut self, reading: Reading) -> Step {
+        loop {
+            if let Some(request) = self.dropped.pop() {
+                return Step::Drop(request);
+            }
+            let Some(Polling { limits, until, result: None }) = self.polling else {
+                return Step::Done;
+            };
+            let Some(member) = self.members.get_mut(self.turn) else { return Step::Done };
+            if let Some(error) = member.failure.take() {
+                self.finish(Err(error));
+                continue;
+            }
+            let (collector, mut shared) = self.lend(limits, reading);
+            match collector.next(&mut shared) {
+                Ok(Need::Send(id, request)) => return Step::Send(id, request),
+                Ok(Need::Read(id)) if reading.monotonic < until => return Step::Read(id, until),
+                Ok(Need::Read(_) | Need::HandOut) => self.finish(Ok(())),
+                Ok(Need::Caught) => {
+                    let due = reading.monotonic.saturating_add(self.settings.poll_interval);
+                    if let Some(member) = self.members.get_mut(self.turn) {
+                        (member.due, member.failed) = (due, false);
+                    }
+                    self.finish(Ok(()));
+                }
+                Err(halt) => self.halt(halt, reading),
+            }
+        }
+    }
+
+    fn handle(&mut self, id: RequestId, input: Input, reading: Reading) {
+        let Some(Polling { limits, .. }) = self.polling else { return };
+        let (collector, mut shared) = self.lend(limits, reading);
+        let handled = match input {
+            Input::Head(head) => collector.head(id, head, &mut shared).map_err(Halt::Failed),
+            Input::Body(bytes) => collector.body(id, bytes, &mut shared),
+            Input::End => collector.end(id, &mut shared),
+            Input::Failed(cause) => collector.failed(id, &cause, &mut shared),
+            Input::Nothing => {
+                self.finish(Ok(()));
+                Ok(())
+            }
+        };
+        if let Err(halt) = handled {
+            self.halt(halt, reading);
+        }
+    }
+}
+
+fn out_of_order(what: &str) -> Error {
+    Error::Internal(Failure::new(format!("a call out of order: {what}")))
+}

@@ -1,0 +1,119 @@
+//! What an operator should hear of that is no failure.
+//!
+//! The codes are a contract: people alert on them. [`FINDINGS`] is the one
+//! declaration, from which the descriptor and the documents are made.
+
+/// How much a finding matters.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Severity {
+    /// Good to know.
+    Info,
+    /// Something will go wrong, or is incomplete.
+    Warning,
+    /// Something went wrong.
+    Error,
+}
+
+/// Something found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// Which kind.
+    pub kind: Kind,
+    /// The organisation it concerns; empty: the whole feed.
+    pub partition: String,
+    /// What was found, what it means, what to do.
+    pub message: String,
+}
+
+/// A kind of finding, as documented.
+#[derive(Clone, Copy, Debug)]
+pub struct Spec {
+    /// Which kind.
+    pub kind: Kind,
+    /// Its stable name.
+    pub code: &'static str,
+    /// How much it matters.
+    pub severity: Severity,
+    /// What has been found.
+    pub meaning: &'static str,
+    /// What the operator does about it.
+    pub advice: &'static str,
+}
+
+/// Declares the kinds, their codes and their documentation in one place.
+macro_rules! findings {
+    ($($kind:ident $code:literal $severity:ident: $meaning:literal, $advice:literal;)*) => {
+        /// The kinds of findings.
+        #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+        pub enum Kind { $(#[doc = $meaning] $kind,)* }
+
+        /// Every kind of finding.
+        pub const FINDINGS: &[Spec] = &[$(Spec {
+            kind: Kind::$kind,
+            code: $code,
+            severity: Severity::$severity,
+            meaning: $meaning,
+            advice: $advice,
+        },)*];
+
+        impl Kind {
+            /// Its stable name and how much it matters.
+            pub fn code(self) -> (&'static str, Severity) {
+                match self { $(Self::$kind => ($code, Severity::$severity),)* }
+            }
+        }
+    };
+}
+
+findings! {
+    Access "access" Info:
+        "JumpCloud answered a request made with this feed's address and credential.",
+        "Nothing.";
+    ClockSkew "clock-skew" Warning:
+        "This machine's clock is more than 30 seconds off JumpCloud's.",
+        "Set up time synchronisation; collection itself goes by JumpCloud's clock.";
+    ExpiryUnknown "expiry-unknown" Info:
+        "Nobody knows when the credential expires: JumpCloud does not tell.",
+        "Set `token_expires` to the day chosen when the key was made; you are warned in time.";
+    FarFuture "far-future-events" Warning:
+        "More than 10,000 events are dated in the future.",
+        "Look for devices with a wrong clock; events dated more than a day ahead wait for their day.";
+    Gap "gap" Error:
+        "Events are gone: the feed stood still for longer than JumpCloud keeps them.",
+        "Note the period named; no collector can fetch it any more.";
+    KeyExpiry "key-expiry" Warning:
+        "The credential expires within 14 days, or has expired.",
+        "Make a new key in the Admin Portal, put it in the place of `token`, set `token_expires`.";
+    OddToken "odd-token" Warning:
+        "The credential does not look like what `authorization` says it is.",
+        "See the message; if the credential works, nothing.";
+    OrganizationFailed "organization-failed" Warning:
+        "One organisation of several could not be read in this cycle; the others were.",
+        "See the message; it is asked again in the next cycle.";
+    OtherOrganization "other-organization" Warning:
+        "Events of another organisation than this feed's came along; they were emitted.",
+        "With a key that reaches several organisations, name them in `org_ids`.";
+    StartClamped "start-clamped" Warning:
+        "The configured start lies further back than JumpCloud keeps events.",
+        "Nothing, or a later `start`; collection begins at the oldest event kept.";
+    UnknownHost "unknown-host" Warning:
+        "`api_base_url` is none of JumpCloud's known addresses.",
+        "Nothing, if a proxy or a test server is meant.";
+}
+
+impl Finding {
+    /// A finding of one organisation, or of the whole feed if it is empty.
+    pub fn new(kind: Kind, partition: &str, message: impl Into<String>) -> Self {
+        Self { kind, partition: partition.to_owned(), message: message.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_sorted_and_unique() {
+        assert!(FINDINGS.is_sorted_by(|a, b| a.code < b.code));
+    }
+}

@@ -1,0 +1,260 @@
+//! What a refusal means: status and body of an answer, or the way a request
+//! failed, as the class of error that the host acts on and the sentence that
+//! the operator reads. One table, in the order of the statuses.
+//!
+//! Texts of answers by JumpCloud's API description, its SDK and its exporter;
+//! most bodies are `{"message": "..."}`.
+
+use serde::Deserialize;
+
+use crate::api::Head;
+use crate::clock::rfc3339;
+use crate::error::{Error, Failure, Problem};
+use crate::settings::{ApiUrl, Authorization};
+
+/// The most bytes of a refusal's body that are read.
+pub const MAX_BODY: usize = 64 << 10;
+
+const ADDRESSES: &str = "`api_base_url` is `https://api.jumpcloud.com`, `https://api.eu.jumpcloud.com` or `https://api.in.jumpcloud.com`";
+
+/// How a request failed before an answer was complete.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cause {
+    /// The host's name has no address.
+    Dns,
+    /// No connection, or one that was refused or reset.
+    Connect,
+    /// No secure connection.
+    Tls,
+    /// The peer kept still for too long.
+    Timeout,
+    /// The answer ended too early.
+    Cut,
+    /// The host of this component does not let it call this address.
+    Denied,
+    /// Anything else, in the runtime's words.
+    Other(String),
+}
+
+/// What a refused request was about.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// Whom it went to.
+    pub url: &'a ApiUrl,
+    /// How it was authorised.
+    pub authorization: Authorization,
+    /// Start of the time range, in ms since 1970 UTC.
+    pub start: i64,
+    /// Its end, if it had one.
+    pub end: Option<i64>,
+    /// Machine's clock less JumpCloud's, in ms.
+    pub skew: i64,
+    /// Whether this address has served this feed before: a wrong address then
+    /// is an outage.
+    pub established: bool,
+}
+
+/// What a refusal means.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Refusal {
+    /// The start lies further back than events are kept: so many days, if the
+    /// server said.
+    PastRetention(Option<i64>),
+    /// A failure.
+    Failed(Error),
+}
+
+/// Reads an answer whose status is not 200.
+pub fn answered(asked: Asked<'_>, head: &Head, body: &[u8]) -> Refusal {
+    let said = message(body);
+    let id = head.request_id().map_or("none given".to_owned(), |id| cut(id, 80));
+    let error = match head.status {
+        300..=399 => redirected(asked, head),
+        400 if said.contains("retention period") => {
+            return Refusal::PastRetention(days(&said));
+        }
+        400 if said.to_ascii_lowercase().contains("start time")
+            || said.contains("start_time") && said.contains("future") =>
+        {
+            let end = asked.end.map_or("now".to_owned(), rfc3339);
+            Error::Protocol(
+                Failure::new(format!(
+                    "JumpCloud refused a time window we built: {} to {end}",
+                    rfc3339(asked.start)
+                ))
+                .hint(format!(
+                    "check this machine's clock, it is {} s off JumpCloud's",
+                    asked.skew / 1000
+                ))
+                .hint(format!("please report this with JumpCloud's words `{said}` and request id {id}")),
+            )
+        }
+        400 if said.to_ascii_lowercase().contains("service") => Error::BadSettings(vec![
+            Problem::new("event_types", "JumpCloud does not know a service that they are kept in")
+                .hint(format!("it says: `{said}`")),
+        ]),
+        400 => Error::BadSettings(vec![
+            Problem::new(mentioned(&said), format!("JumpCloud refused the request: `{said}`"))
+                .hint(format!("JumpCloud's support can trace request id {id}")),
+        ]),
+        401 => Error::Authentication(unauthenticated(asked.authorization)),
+        402 => Error::NotEntitled(
+            Failure::new(
+                "this organisation's plan does not include Directory Insights, or not this far back (402)",
+            )
+            .hint("ask your JumpCloud account manager, or set a later `start`"),
+        ),
+        403 => Error::Permission(
+            Failure::new("the credential is valid but may not read Directory Insights (403)")
+                .hint("command-runner roles have no access; the key's administrator needs a role that has")
+                .hint("API access must be enabled for this administrator, by one with the Billing role")
+                .hint("with a provider's key set `org_ids`")
+                .hint("JumpCloud may have blocked this address for suspected abuse"),
+        ),
+        404 => not_the_api(asked, "404 Not Found"),
+        429 => Error::Unavailable(Failure::new("JumpCloud limits our rate (429)"), head.retry_after()),
+        408 | 500..=599 => Error::Unavailable(
+            Failure::new(format!("JumpCloud failed ({}), request id {id}", head.status)),
+            head.retry_after(),
+        ),
+        status => Error::protocol(format!("status {status}, `{said}`, request id {id}")),
+    };
+    Refusal::Failed(error)
+}
+
+/// The answer is no JSON, or comes from something else than the API.
+pub fn not_the_api(asked: Asked<'_>, found: &str) -> Error {
+    let message = format!("this is not the Directory Insights API: {} answered {found}", asked.url.host());
+    if asked.established {
+        return Error::Unavailable(Failure::new(message), None);
+    }
+    Error::BadSettings(vec![Problem::new("api_base_url", message).hint(ADDRESSES)])
+}
+
+/// The request failed on its way.
+pub fn failed(asked: Asked<'_>, cause: &Cause) -> Error {
+    let cause = match cause {
+        Cause::Dns => "no address for this name",
+        Cause::Connect => "no connection",
+        Cause::Tls => "no secure connection (TLS)",
+        Cause::Timeout => "no answer in time",
+        Cause::Cut => "the answer was cut off",
+        Cause::Denied => {
+            let host = asked.url.host();
+            let problem = Problem::new("api_base_url", format!("the host does not allow calls to {host}"));
+            return Error::BadSettings(vec![problem.hint("see the host's log for the rule, and `network.allow`")]);
+        }
+        Cause::Other(words) => words,
+    };
+    Error::Unavailable(
+        Failure::new(format!("could not reach JumpCloud at {}: {}", asked.url.host(), cut(cause, 200))),
+        None,
+    )
+}
+
+fn unauthenticated(authorization: Authorization) -> Failure {
+    let what = match authorization {
+        Authorization::ApiKey => "API key",
+        Authorization::Bearer => "bearer token",
+    };
+    Failure::new(format!("JumpCloud refused the {what} (401)"))
+        .hint("it may have expired (keys made for 90 days stop on day 90), been replaced by a newer one, or been pasted incompletely")
+        .hint("make a new key under `My API Key` in the Admin Portal and put it in the place of `token`; the old key stops at once everywhere")
+        .hint(format!("a key is known in its own region only: {ADDRESSES}"))
+}
+
+fn redirected(asked: Asked<'_>, head: &Head) -> Error {
+    let target = head.header("location").map_or("nowhere".to_owned(), |to| cut(to, 200));
+    Error::BadSettings(vec![
+        Problem::new("api_base_url", format!("{} redirects to `{target}`", asked.url.host()))
+            .hint("redirects are not followed with credentials; name the final address")
+            .hint(ADDRESSES),
+    ])
+}
+
+/// The setting that a text of the server is about.
+fn mentioned(said: &str) -> &'static str {
+    let said = said.to_ascii_lowercase();
+    let about = [("start", "start"), ("org", "org_ids"), ("limit", "limits"), ("end_time", "start")];
+    about.iter().find(|(word, _)| said.contains(word)).map_or("settings", |(_, setting)| setting)
+}
+
+/// The number of days that the text about retention names.
+fn days(said: &str) -> Option<i64> {
+    let (before, _) = said.split_once(" day")?;
+    before.rsplit(' ').next()?.parse().ok().filter(|days| *days > 0)
+}
+
+/// The server's own words: `message` of a JSON body, or the body's start.
+fn message(body: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct Body {
+        message: String,
+    }
+    match serde_json::from_slice::<Body>(body) {
+        Ok(body) => cut(&body.message, 300),
+        Err(_) => cut(&String::from_utf8_lossy(body), 300),
+    }
+}
+
+/// Text from outside: without control characters, cut.
+fn cut(text: &str, most: usize) -> String {
+    text.chars().filter(|c| !c.is_control()).take(most).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with<T>(established: bool, test: impl FnOnce(Asked<'_>) -> T) -> T {
+        let url = ApiUrl::new("https://api.jumpcloud.com");
+        let authorization = Authorization::ApiKey;
+        test(Asked { url: &url, authorization, start: 0, end: None, skew: 5_000, established })
+    }
+
+    fn refusal(status: u16, body: &str) -> Refusal {
+        let headers = vec![("X-Request-Id".to_owned(), "abc-1".to_owned())];
+        with(false, |asked| answered(asked, &Head { status, headers }, body.as_bytes()))
+    }
+
+    fn text(refusal: &Refusal) -> String {
+        match refusal {
+            Refusal::Failed(error) => format!("{} | {error}", error.code()),
+            Refusal::PastRetention(days) => format!("{days:?}"),
+        }
+    }
+
+    #[test]
+    fn each_status_has_its_class_and_sentence() {
+        for (status, body, want) in [
+            (302, "", "bad-settings | api_base_url: api.jumpcloud.com redirects to `nowhere`"),
+            (400, r#"{"message":"start_time is greater than Directory Insights' 90 day retention period"}"#, "Some(90)"),
+            (400, r#"{"message":"start_time is greater than the retention period"}"#, "None"),
+            (400, r#"{"message":"Start Time not after End Time"}"#, "protocol | JumpCloud refused a time window we built: 1970-01-01T00:00:00.000Z to now"),
+            (400, r#"{"message":"service x is not one of all, sso"}"#, "bad-settings | event_types: JumpCloud does not know a service that they are kept in"),
+            (400, "\u{1b}[31mno limit", "bad-settings | limits: JumpCloud refused the request: `[31mno limit`"),
+            (401, "", "authentication | JumpCloud refused the API key (401)"),
+            (402, "", "not-entitled | this organisation's plan does not include Directory Insights, or not this far back (402)"),
+            (403, "", "permission | the credential is valid but may not read Directory Insights (403)"),
+            (404, "", "bad-settings | api_base_url: this is not the Directory Insights API: api.jumpcloud.com answered 404 Not Found"),
+            (418, "teapot", "protocol | unexpected answer from JumpCloud: status 418, `teapot`, request id abc-1"),
+            (429, "", "unavailable | JumpCloud limits our rate (429)"),
+            (503, "", "unavailable | JumpCloud failed (503), request id abc-1"),
+        ] {
+            assert_eq!(text(&refusal(status, body)), want, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_address_is_an_outage_once_it_has_served() {
+        let error = with(true, |asked| not_the_api(asked, "text/html"));
+        assert!(matches!(error, Error::Unavailable(..)));
+    }
+
+    #[test]
+    fn retry_after_is_passed_on() {
+        let head = Head { status: 429, headers: vec![("retry-after".to_owned(), "9".to_owned())] };
+        let refusal = with(true, |asked| answered(asked, &head, b""));
+        assert!(matches!(refusal, Refusal::Failed(Error::Unavailable(_, Some(9_000)))));
+    }
+}

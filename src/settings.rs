@@ -1,0 +1,316 @@
+//! The settings of a feed: one table, from which come the JSON Schema, the
+//! documents and the defaults, and one reader that reports every problem at
+//! once.
+
+mod schema;
+mod value;
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+pub use self::schema::json_schema;
+pub use self::value::{ApiUrl, Start};
+use crate::error::Problem;
+use crate::mapping::EventTypes;
+
+/// Milliseconds of a day.
+pub const DAY: i64 = 86_400_000;
+
+/// A setting, as declared.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// Its name.
+    pub name: &'static str,
+    /// What values it takes.
+    pub kind: Kind,
+    /// Its default, in JSON; `null`: none.
+    pub default: &'static str,
+    /// What it means, in a sentence or two.
+    pub meaning: &'static str,
+}
+
+/// What values a setting takes.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// One of these texts.
+    Choice(&'static [&'static str]),
+    /// A list of some of these texts, not empty.
+    Choices(&'static [&'static str]),
+    /// A day: `2027-02-22`.
+    Date,
+    /// A whole number of days within these bounds.
+    Days(i64, i64),
+    /// A number and `s`, `m`, `h` or `d`, within these bounds (ms).
+    Duration(i64, i64),
+    /// True or false.
+    Flag,
+    /// A list of organisation ids: 24 hex digits each.
+    Organizations,
+    /// A duration back from now, or a moment in RFC 3339.
+    Start,
+    /// Any text.
+    Text,
+    /// An address: `https://host[:port][/path]`.
+    Url,
+}
+
+/// Every setting. The order is that of the documents.
+#[rustfmt::skip]
+pub const SETTINGS: &[Setting] = &[
+    setting("api_base_url", Kind::Url, r#""https://api.jumpcloud.com""#,
+        "Where the organisation lives: `https://api.jumpcloud.com` (United States), `https://api.eu.jumpcloud.com` (European Union) or `https://api.in.jumpcloud.com` (India); with or without the base path `/insights/directory/v1`."),
+    setting("authorization", Kind::Choice(&["api-key", "bearer", "service-account"]), r#""api-key""#,
+        "How `token` is sent: `api-key` as the header `x-api-key`, `bearer` as `Authorization: Bearer TOKEN`. `service-account` (OAuth 2.0 client credentials) is not available yet."),
+    setting("client_id", Kind::Text, "null",
+        "The service account's client id; only with `authorization = \"service-account\"`."),
+    setting("oauth_token_url", Kind::Url, r#""https://admin-oauth.id.jumpcloud.com/oauth2/token""#,
+        "Where a service account gets its tokens."),
+    setting("event_types", Kind::Choices(&["login", "admin"]), r#"["login", "admin"]"#,
+        "What to collect: `login` (login activities, OCSF Authentication) and `admin` (admin activities, OCSF Account Change)."),
+    setting("org_ids", Kind::Organizations, "[]",
+        "The organisations to collect from, for a credential that reaches several; each has a position of its own. Empty: the credential's own organisation."),
+    setting("start", Kind::Start, r#""24h""#,
+        "Where a new feed begins: so long before now (`24h`, `90d`), or at a moment (`2026-11-01T00:00:00Z`). Resolved once, at the first run."),
+    setting("retention_days", Kind::Days(1, 3650), "90",
+        "For how many days JumpCloud keeps the organisation's events. An earlier `start` is moved to it; a smaller number is learnt from JumpCloud's answer."),
+    setting("late_horizon", Kind::Duration(3_600_000, 90 * DAY), r#""7d""#,
+        "How far back late events are looked for."),
+    setting("poll_interval", Kind::Duration(1_000, DAY), r#""60s""#,
+        "How long to wait when all is read."),
+    setting("token_expires", Kind::Date, "null",
+        "The day on which the credential expires, as chosen when it was made; warned of in time."),
+    setting("include_raw", Kind::Flag, "false",
+        "Adds the event as received, as text, in `raw_data`."),
+];
+
+const fn setting(
+    name: &'static str,
+    kind: Kind,
+    default: &'static str,
+    meaning: &'static str,
+) -> Setting {
+    Setting { name, kind, default, meaning }
+}
+
+/// How the credential is sent.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Authorization {
+    /// `x-api-key: TOKEN`.
+    #[default]
+    ApiKey,
+    /// `Authorization: Bearer TOKEN`.
+    Bearer,
+}
+
+/// Checked settings.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Address of the API.
+    pub api_base_url: ApiUrl,
+    /// How the credential is sent.
+    pub authorization: Authorization,
+    /// What to collect.
+    pub event_types: EventTypes,
+    /// Organisations to collect from; empty: the credential's own.
+    pub org_ids: Vec<String>,
+    /// Where a new feed begins.
+    pub start: Start,
+    /// How long JumpCloud keeps events, in ms.
+    pub retention: i64,
+    /// How far back late events are looked for, in ms.
+    pub late_horizon: i64,
+    /// How long to wait when all is read, in ms.
+    pub poll_interval: u64,
+    /// When the credential expires: the first ms of that day, UTC.
+    pub token_expires: Option<i64>,
+    /// Whether `raw_data` is added.
+    pub include_raw: bool,
+}
+
+impl Settings {
+    /// Reads a JSON object, reporting every problem at once.
+    pub fn parse(json: &str) -> Result<Self, Vec<Problem>> {
+        let mut reader = Reader::new(json)?;
+        let choice = reader.take("authorization", value::text);
+        let authorization = match choice.as_str() {
+            "bearer" => Authorization::Bearer,
+            _ => Authorization::ApiKey,
+        };
+        let _client_id = reader.take("client_id", value::optional(value::text));
+        let _oauth_token_url = reader.take("oauth_token_url", value::url);
+        let event_types = reader.take("event_types", value::texts);
+        let settings = Self {
+            api_base_url: ApiUrl::new(&reader.take("api_base_url", value::url)),
+            authorization,
+            event_types: EventTypes {
+                login: event_types.iter().any(|name| name == "login"),
+                admin: event_types.iter().any(|name| name == "admin"),
+            },
+            org_ids: reader.take("org_ids", value::texts),
+            start: reader.take("start", value::start),
+            retention: reader.take("retention_days", value::integer).saturating_mul(DAY),
+            late_horizon: reader.take("late_horizon", value::duration),
+            poll_interval: reader.take("poll_interval", value::duration).unsigned_abs(),
+            token_expires: reader.take("token_expires", value::optional(value::date)),
+            include_raw: reader.take("include_raw", value::flag),
+        };
+        if choice == "service-account" {
+            reader.problems.push(
+                Problem::new("authorization", "service accounts are not supported yet")
+                    .hint("use an administrator's API key: `api-key`"),
+            );
+        }
+        reader.finish().map(|()| settings)
+    }
+}
+
+/// Reads settings one by one, collecting what is wrong with them.
+struct Reader {
+    given: Map<String, Value>,
+    problems: Vec<Problem>,
+}
+
+impl Reader {
+    fn new(json: &str) -> Result<Self, Vec<Problem>> {
+        let json = if json.trim().is_empty() { "{}" } else { json };
+        match serde_json::from_str(json) {
+            Ok(Value::Object(given)) => Ok(Self { given, problems: Vec::new() }),
+            Ok(_) => Err(vec![Problem::new("settings", "not a JSON object")]),
+            Err(error) => Err(vec![Problem::new("settings", format!("not JSON: {error}"))]),
+        }
+    }
+
+    /// The value of a declared setting, or its default; of a wrong one the
+    /// problem is noted and any value is returned.
+    fn take<T: Default>(&mut self, name: &str, read: impl Fn(&Value) -> Option<T>) -> T {
+        let Some(setting) = SETTINGS.iter().find(|setting| setting.name == name) else {
+            self.problems.push(Problem::new(name, "is read, but not declared"));
+            return T::default();
+        };
+        let value = match self.given.remove(name) {
+            None | Some(Value::Null) => serde_json::from_str(setting.default).unwrap_or_default(),
+            Some(value) => {
+                let before = self.problems.len();
+                value::check(setting, &value, &mut self.problems);
+                if self.problems.len() > before {
+                    return T::default();
+                }
+                value
+            }
+        };
+        read(&value).unwrap_or_default()
+    }
+
+    fn finish(mut self) -> Result<(), Vec<Problem>> {
+        for name in self.given.keys() {
+            let problem = Problem::new(name, "no such setting");
+            self.problems.push(match nearest(name) {
+                Some(known) => problem.hint(format!("did you mean `{known}`?")),
+                None => problem.hint(format!("the settings are {}", names())),
+            });
+        }
+        let order = |problem: &Problem| {
+            let name = problem.setting.split('[').next().unwrap_or_default();
+            SETTINGS.iter().position(|setting| setting.name == name)
+        };
+        self.problems.sort_by_key(|problem| order(problem).unwrap_or(SETTINGS.len()));
+        if self.problems.is_empty() { Ok(()) } else { Err(self.problems) }
+    }
+}
+
+fn nearest(name: &str) -> Option<&'static str> {
+    SETTINGS
+        .iter()
+        .map(|setting| (strsim::jaro_winkler(name, setting.name), setting.name))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, known)| known)
+}
+
+fn names() -> String {
+    let names: BTreeSet<String> =
+        SETTINGS.iter().map(|setting| format!("`{}`", setting.name)).collect();
+    names.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(json: &str) -> Vec<String> {
+        let problems = Settings::parse(json).map(|_| ()).unwrap_err();
+        problems
+            .iter()
+            .map(|p| {
+                let hints: String = p.hints.iter().map(|hint| format!(" | {hint}")).collect();
+                format!("{}: {}{hints}", p.setting, p.message)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_default_is_valid_by_its_own_kind() {
+        for setting in SETTINGS {
+            let value: Value = serde_json::from_str(setting.default).unwrap();
+            let mut problems = Vec::new();
+            if !value.is_null() && setting.default != "[]" {
+                value::check(setting, &value, &mut problems);
+            }
+            assert_eq!(problems, [], "{}", setting.name);
+        }
+    }
+
+    #[test]
+    fn without_settings_the_defaults_hold() {
+        let settings = Settings::parse("").unwrap();
+        assert_eq!(settings.api_base_url.origin(), "https://api.jumpcloud.com");
+        assert_eq!(settings.authorization, Authorization::ApiKey);
+        assert!(settings.event_types.login && settings.event_types.admin);
+        assert_eq!(settings.start, Start::Back(DAY));
+        assert_eq!(settings.retention, 90 * DAY);
+        assert_eq!(settings.poll_interval, 60_000);
+        assert_eq!(settings.token_expires, None);
+        assert!(!settings.include_raw);
+    }
+
+    #[test]
+    fn every_problem_is_reported_at_once_in_the_order_of_the_table() {
+        let found = problems(
+            r#"{"event_tipes": [], "start": "soon", "retention_days": 0, "event_types": ["login", "logins"],
+                "api_base_url": "http://api.jumpcloud.com", "org_ids": ["5a2af2a82cf2b0010053ea41", "x"],
+                "include_raw": "yes", "poll_interval": "10", "token_expires": "22.2.2027", "zzz": 1}"#,
+        );
+        assert_eq!(
+            found,
+            [
+                "api_base_url: plain http would send the credential in clear: `http://api.jumpcloud.com` | use `https://`",
+                "event_types[1]: `logins` is none of `login`, `admin`",
+                "org_ids[1]: not an organisation id: `x` | 24 hex digits, as under Settings > Organization Profile in the Admin Portal",
+                "start: neither a duration nor a moment: `soon` | like `24h`, `90d` or `2026-11-01T00:00:00Z`",
+                "retention_days: not a whole number from 1 to 3650: `0`",
+                "poll_interval: not a duration: `10` | a number and `s`, `m`, `h` or `d`, like `60s`",
+                "token_expires: not a day: `22.2.2027` | like `2027-02-22`",
+                "include_raw: neither true nor false: `\"yes\"`",
+                "event_tipes: no such setting | did you mean `event_types`?",
+                "zzz: no such setting | the settings are `api_base_url`, `authorization`, `client_id`, `event_types`, `include_raw`, `late_horizon`, `oauth_token_url`, `org_ids`, `poll_interval`, `retention_days`, `start`, `token_expires`",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_service_account_is_refused_clearly() {
+        assert_eq!(
+            problems(r#"{"authorization": "service-account", "client_id": "abc"}"#),
+            [
+                "authorization: service accounts are not supported yet | use an administrator's API key: `api-key`"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_no_object_is_a_problem_of_all_settings() {
+        assert_eq!(problems("[]"), ["settings: not a JSON object"]);
+        assert!(problems("{").concat().starts_with("settings: not JSON"));
+    }
+}

@@ -1,0 +1,402 @@
+//! Bytes as they arrive → whole JSON records, without copying those that lie
+//! within one piece.
+//!
+//! Splitting only finds where a record ends; whether it is good JSON is for
+//! [`crate::event`] to say, so that a bad record costs that record alone. What
+//! is too long or nested too deeply is never held whole.
+
+use sha2::{Digest, Sha256};
+
+/// The longest record that is read, in bytes.
+pub const MAX_RECORD: usize = 4 << 20;
+
+/// How deep a record may be nested. (serde_json's own limit is 128; a reader
+/// further down the pipeline may have a similar one.)
+pub const MAX_DEPTH: u32 = 100;
+
+/// How much of a record that is not read is kept, in bytes.
+pub const KEPT: usize = 64 << 10;
+
+/// A record, or why it is none.
+#[derive(Debug, PartialEq)]
+pub enum Piece<'a> {
+    /// The bytes of one record, nothing around them.
+    Record(&'a [u8]),
+    /// Longer than [`MAX_RECORD`] or deeper than [`MAX_DEPTH`].
+    Refused(Refused),
+}
+
+/// A record that is not read.
+#[derive(Debug, PartialEq)]
+pub struct Refused {
+    /// Why.
+    pub reason: Reason,
+    /// Its first [`KEPT`] bytes.
+    pub head: Vec<u8>,
+    /// Its whole length in bytes.
+    pub length: u64,
+    /// SHA-256 of all of it.
+    pub sha256: [u8; 32],
+}
+
+/// Why a record is not read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Reason {
+    /// Longer than [`MAX_RECORD`].
+    TooLong,
+    /// Nested deeper than [`MAX_DEPTH`].
+    TooDeep,
+}
+
+/// How records lie in the stream.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Layout {
+    /// Nothing but white space came yet.
+    Unknown,
+    /// Elements of an array.
+    Array,
+    /// After the array's end.
+    Closed,
+    /// One after the other, each over one or several lines.
+    Stream,
+    /// One to a line: so the first one stood, and a broken one costs its own
+    /// line alone.
+    Lines,
+}
+
+/// The stream is not what it should be.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Broken {
+    /// It ended within a record, or before the array's end.
+    Cut,
+    /// Something else than an array: the first bytes of it.
+    Garbage(Vec<u8>),
+}
+
+/// Finds records in a stream of bytes: a JSON array, or records one after the
+/// other.
+///
+/// Call [`next`](Self::next) until it returns none, then again with the next
+/// bytes, at last [`finish`](Self::finish).
+#[derive(Debug)]
+pub struct Splitter {
+    layout: Layout,
+    /// Only an array will do.
+    array_only: bool,
+    /// A record is under way.
+    within: bool,
+    /// What earlier bytes held of it.
+    partial: Vec<u8>,
+    /// If it is refused: what is known of it.
+    refused: Option<Box<Refusing>>,
+    in_string: bool,
+    escaped: bool,
+    depth: u32,
+    /// It has a line break in it.
+    multiline: bool,
+}
+
+/// A record that is refused while it is still under way.
+#[derive(Debug)]
+struct Refusing {
+    reason: Reason,
+    head: Vec<u8>,
+    length: u64,
+    sha256: Sha256,
+}
+
+impl Splitter {
+    /// For one JSON array, the body of an answer.
+    pub fn array() -> Self {
+        Self {
+            layout: Layout::Unknown,
+            array_only: true,
+            within: false,
+            partial: Vec::new(),
+            refused: None,
+            in_string: false,
+            escaped: false,
+            depth: 0,
+            multiline: false,
+        }
+    }
+
+    /// For arrays or records one after the other.
+    pub fn stream() -> Self {
+        Self { array_only: false, ..Self::array() }
+    }
+
+    /// The next record that ends in `bytes[*at..]`; moves `at` behind it.
+    /// None: all of `bytes` is taken, more is needed.
+    pub fn next<'a>(
+        &'a mut self,
+        bytes: &'a [u8],
+        at: &mut usize,
+    ) -> Result<Option<Piece<'a>>, Broken> {
+        if !self.within {
+            // It held the record handed out before.
+            self.partial.clear();
+            if !self.find_start(bytes, at)? {
+                return Ok(None);
+            }
+        }
+        let from = *at;
+        let end = self.find_end(bytes, from);
+        let part = bytes.get(from..end.unwrap_or(bytes.len())).unwrap_or_default();
+        *at = from + part.len();
+        if end.is_none() {
+            self.keep(part);
+            return Ok(None);
+        }
+        let in_one_piece = self.refused.is_none() && self.partial.is_empty();
+        if in_one_piece && part.len() <= MAX_RECORD {
+            self.reset();
+            return Ok(Some(Piece::Record(part.trim_ascii_end())));
+        }
+        self.keep(part);
+        Ok(Some(self.complete()))
+    }
+
+    /// The end of the stream. A last record with nothing behind it (a line
+    /// without its break) comes out here, a broken one as it is.
+    pub fn finish(&mut self) -> Result<Option<Piece<'_>>, Broken> {
+        let array = self.layout == Layout::Array;
+        self.layout = Layout::Unknown;
+        if array || self.array_only && self.within {
+            self.reset();
+            return Err(Broken::Cut);
+        }
+        Ok(self.within.then(|| self.complete()))
+    }
+
+    /// The bytes held of a record that broke off.
+    pub fn take_partial(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.partial)
+    }
+
+    /// Whether the array has ended.
+    pub fn is_closed(&self) -> bool {
+        self.layout == Layout::Closed
+    }
+
+    /// Moves `at` to the first byte of the next record; false: there is none.
+    fn find_start(&mut self, bytes: &[u8], at: &mut usize) -> Result<bool, Broken> {
+        while let Some(&byte) = bytes.get(*at) {
+            match (self.layout, byte) {
+                (Layout::Stream, b'\n') if !self.multiline => self.layout = Layout::Lines,
+                (_, b' ' | b'\t' | b'\r' | b'\n') | (Layout::Array, b',') => {}
+                (Layout::Array, b']') => self.layout = Layout::Closed,
+                (Layout::Unknown, b'[') => self.layout = Layout::Array,
+                (Layout::Closed, b'[') if !self.array_only => self.layout = Layout::Array,
+                (Layout::Unknown | Layout::Closed, _) if self.array_only => {
+                    let rest = bytes.get(*at..).unwrap_or_default();
+                    return Err(Broken::Garbage(rest.iter().take(80).copied().collect()));
+                }
+                (layout, _) => {
+                    if matches!(layout, Layout::Unknown | Layout::Closed) {
+                        self.layout = if byte == b'{' { Layout::Stream } else { Layout::Lines };
+                    }
+                    self.within = true;
+                    self.multiline = false;
+                    return Ok(true);
+                }
+            }
+            *at += 1;
+        }
+        Ok(false)
+    }
+
+    /// Where the record under way ends (behind its last byte), if it does.
+    fn find_end(&mut self, bytes: &[u8], from: usize) -> Option<usize> {
+        let lines = self.layout == Layout::Lines;
+        let fresh = self.partial.is_empty() && self.refused.is_none();
+        for (at, &byte) in bytes.iter().enumerate().skip(from) {
+            if byte == b'\n' && lines {
+                return Some(at);
+            }
+            if self.in_string {
+                match byte {
+                    _ if self.escaped => self.escaped = false,
+                    b'\\' => self.escaped = true,
+                    b'"' => self.in_string = false,
+                    _ => {}
+                }
+                continue;
+            }
+            match byte {
+                b'"' => self.in_string = true,
+                b'{' | b'[' => {
+                    self.depth += 1;
+                    if self.depth > MAX_DEPTH && self.refused.is_none() {
+                        self.refuse(Reason::TooDeep);
+                    }
+                }
+                b'}' | b']' if self.depth > 0 => {
+                    self.depth -= 1;
+                    if self.depth == 0 && !lines {
+                        return Some(at + 1);
+                    }
+                }
+                // A scalar ends where its element does; the first byte always
+                // belongs to the record, or there would be no progress.
+                b',' | b']' | b'}' | b'\n' if self.depth == 0 && !lines => {
+                    if !(fresh && at == from) {
+                        return Some(at);
+                    }
+                }
+                b'\n' => self.multiline = true,
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// Adds bytes to the record under way, as far as it is held.
+    fn keep(&mut self, bytes: &[u8]) {
+        if self.refused.is_none() {
+            if self.partial.len() + bytes.len() <= MAX_RECORD {
+                self.partial.extend_from_slice(bytes);
+                return;
+            }
+            self.refuse(Reason::TooLong);
+        }
+        if let Some(refused) = &mut self.refused {
+            let room = KEPT.saturating_sub(refused.head.len()).min(bytes.len());
+            refused.head.extend_from_slice(bytes.get(..room).unwrap_or_default());
+            refused.length += bytes.len() as u64;
+            refused.sha256.update(bytes);
+        }
+    }
+
+    /// From here on the record under way is counted and hashed, not held.
+    fn refuse(&mut self, reason: Reason) {
+        let mut head = std::mem::take(&mut self.partial);
+        let length = head.len() as u64;
+        let sha256 = Sha256::new_with_prefix(&head);
+        head.truncate(KEPT);
+        self.refused = Some(Box::new(Refusing { reason, head, length, sha256 }));
+    }
+
+    /// The record under way is whole.
+    fn complete(&mut self) -> Piece<'_> {
+        self.reset();
+        match self.refused.take() {
+            Some(refused) => Piece::Refused(Refused {
+                reason: refused.reason,
+                head: refused.head,
+                length: refused.length,
+                sha256: refused.sha256.finalize().into(),
+            }),
+            None => Piece::Record(self.partial.trim_ascii_end()),
+        }
+    }
+
+    /// Forgets where in the record we are.
+    fn reset(&mut self) {
+        (self.within, self.in_string, self.escaped, self.depth) = (false, false, false, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Records found, with `!` before a refused one; at the end how it broke.
+    fn split(mut splitter: Splitter, text: &str, piece: usize) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut show = |piece: Piece<'_>| match piece {
+            Piece::Record(bytes) => found.push(String::from_utf8_lossy(bytes).into_owned()),
+            Piece::Refused(refused) => found.push(format!("!{:?} {}", refused.reason, refused.length)),
+        };
+        for bytes in text.as_bytes().chunks(piece) {
+            let mut at = 0;
+            loop {
+                match splitter.next(bytes, &mut at) {
+                    Ok(Some(piece)) => show(piece),
+                    Ok(None) => break,
+                    Err(broken) => {
+                        found.push(format!("{broken:?}"));
+                        return found;
+                    }
+                }
+            }
+            assert_eq!(at, bytes.len());
+        }
+        match splitter.finish() {
+            Ok(Some(piece)) => show(piece),
+            Ok(None) => {}
+            Err(broken) => found.push(format!("{broken:?}")),
+        }
+        found
+    }
+
+    /// The same, whatever the pieces.
+    fn check(splitter: fn() -> Splitter, text: &str, want: &[&str]) {
+        for piece in [1, 2, 3, 7, text.len().max(1)] {
+            assert_eq!(split(splitter(), text, piece), want, "{text} in pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn an_array_is_split_at_its_elements() {
+        check(Splitter::array, "", &[]);
+        check(Splitter::array, " [ ] \n", &[]);
+        check(Splitter::array, r#"[{"a":[1,{}]}, {"b":"]},\"{"} ]"#, &[r#"{"a":[1,{}]}"#, r#"{"b":"]},\"{"}"#]);
+        check(Splitter::array, r#"[1,"x",null,[2],{}]"#, &["1", r#""x""#, "null", "[2]", "{}"]);
+        check(Splitter::array, "[}:]", &["}:"]);
+    }
+
+    #[test]
+    fn a_broken_array_is_told() {
+        check(Splitter::array, "[", &["Cut"]);
+        check(Splitter::array, r#"[{"a":1},{"b"#, &[r#"{"a":1}"#, "Cut"]);
+        check(Splitter::array, r#"[{"a":1}"#, &[r#"{"a":1}"#, "Cut"]);
+        let html = split(Splitter::array(), "<html>", 6);
+        assert_eq!(html, [format!("{:?}", Broken::Garbage(b"<html>".to_vec()))]);
+        assert_eq!(split(Splitter::array(), "[]x", 3).len(), 1);
+    }
+
+    #[test]
+    fn records_one_after_the_other_are_split() {
+        check(Splitter::stream, "{\"a\":1}\n{\"b\":2}\r\n\n{\"c\":3}", &["{\"a\":1}", "{\"b\":2}", "{\"c\":3}"]);
+        check(Splitter::stream, "{\"a\":1}{\"b\":2}", &["{\"a\":1}", "{\"b\":2}"]);
+        check(Splitter::stream, "{\n\"a\":1\n}\n{\n\"b\":2}", &["{\n\"a\":1\n}", "{\n\"b\":2}"]);
+        check(Splitter::stream, "[{}]\n[{\"a\":1}]\n", &["{}", "{\"a\":1}"]);
+    }
+
+    #[test]
+    fn a_broken_line_costs_itself_alone() {
+        check(
+            Splitter::stream,
+            "{\"a\":1}\n{\"b\": \"x\n{\"c\":{\n17\n}}\n{\"d\":4}\n{\"e",
+            &["{\"a\":1}", "{\"b\": \"x", "{\"c\":{", "17", "}}", "{\"d\":4}", "{\"e"],
+        );
+        check(Splitter::stream, "oops\n{\"a\":1}\n", &["oops", "{\"a\":1}"]);
+    }
+
+    #[test]
+    fn what_is_too_deep_or_too_long_is_counted_and_not_held() {
+        let deep = format!("[{}{},{{}}]", "[".repeat(100_000), "]".repeat(100_000));
+        assert_eq!(split(Splitter::array(), &deep, 4096), ["!TooDeep 200000", "{}"]);
+        let limit = "[".repeat(MAX_DEPTH as usize) + &"]".repeat(MAX_DEPTH as usize);
+        assert_eq!(split(Splitter::array(), &format!("[{limit}]"), 64), [limit]);
+        let long = format!("[\"{}\",{{}}]", "x".repeat(MAX_RECORD));
+        for piece in [65_536, long.len()] {
+            let found = split(Splitter::array(), &long, piece);
+            assert_eq!(found, [format!("!TooLong {}", MAX_RECORD + 2), "{}".to_owned()]);
+        }
+    }
+
+    #[test]
+    fn a_refused_record_keeps_its_head_and_hash() {
+        let text = format!("{}{}", "[".repeat(70_000), "]".repeat(70_000));
+        let mut splitter = Splitter::stream();
+        let (mut at, input) = (0, format!("{{}}\n{text}\n"));
+        splitter.next(input.as_bytes(), &mut at).unwrap();
+        let Ok(Some(Piece::Refused(refused))) = splitter.next(input.as_bytes(), &mut at) else {
+            panic!("not refused")
+        };
+        assert_eq!(refused.head.len(), KEPT);
+        assert_eq!(refused.sha256, <[u8; 32]>::from(Sha256::digest(&text)));
+    }
+}
