@@ -1,0 +1,102 @@
+//! Records that a plugin could not understand, as lines of a file: kept, so
+//! that a later version can read them.
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::Serialize;
+
+use crate::bindings::types::Rejected;
+
+/// One line of the file of dead letters.
+#[derive(Serialize)]
+struct Line<'a> {
+    feed: &'a str,
+    partition: &'a str,
+    code: &'a str,
+    reason: &'a str,
+    /// Of the whole record, in bytes.
+    length: u64,
+    /// Of the whole record.
+    sha256: &'a str,
+    /// The record, or its first 64 KiB, if it is UTF-8;
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<Cow<'a, str>>,
+    /// and if it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    base64: Option<String>,
+}
+
+/// One line for each record.
+pub(crate) fn lines(feed: &str, partition: &str, rejected: &[Rejected]) -> Vec<u8> {
+    let mut lines = Vec::new();
+    for record in rejected {
+        let text = text(&record.bytes, record.length);
+        let line = Line {
+            feed,
+            partition,
+            code: &record.code,
+            reason: &record.reason,
+            length: record.length,
+            sha256: &record.sha256,
+            base64: text.is_none().then(|| BASE64.encode(&record.bytes)),
+            text,
+        };
+        // Writing strings and numbers to memory does not fail.
+        if serde_json::to_writer(&mut lines, &line).is_ok() {
+            lines.push(b'\n');
+        }
+    }
+    lines
+}
+
+/// The bytes as text, if they are; a record that was cut may end within a
+/// character, which is left out.
+fn text(bytes: &[u8], length: u64) -> Option<Cow<'_, str>> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Some(text.into()),
+        Err(e) if e.error_len().is_none() && (bytes.len() as u64) < length => {
+            std::str::from_utf8(bytes.get(..e.valid_up_to())?)
+                .ok()
+                .map(Cow::from)
+        }
+        Err(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rejected(bytes: &[u8], length: u64) -> Rejected {
+        Rejected {
+            number: 1,
+            code: "no-time".into(),
+            reason: "it has no time".into(),
+            bytes: bytes.to_vec(),
+            length,
+            sha256: "00".into(),
+        }
+    }
+
+    #[test]
+    fn text_or_base64() {
+        let records = [
+            rejected(b"{\"a\":\"\n\"}", 9),
+            rejected(b"\xff", 1),
+            rejected("aé".as_bytes().split_at(2).0, 70_000),
+        ];
+        let lines = String::from_utf8(lines("f", "p", &records)).unwrap();
+        let lines: Vec<serde_json::Value> = lines
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        assert_eq!(lines[0]["text"], "{\"a\":\"\n\"}");
+        assert_eq!(lines[0]["code"], "no-time");
+        assert_eq!(lines[1]["base64"], "/w==");
+        assert!(lines[1].get("text").is_none());
+        assert_eq!(lines[2]["text"], "a");
+        assert_eq!(lines[2]["length"], 70_000);
+    }
+}

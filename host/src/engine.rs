@@ -1,0 +1,172 @@
+//! Loading plugins: one [`Engine`] for a process, one [`Plugin`] for each file.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
+use wasmtime::{Cache, CacheConfig, Config};
+
+use crate::bindings::types::Descriptor;
+use crate::bindings::{keyvalue, source, transform, types};
+use crate::error::{Error, Kind, Result};
+use crate::instance::{Guest, Instance};
+
+/// How often a computing guest is looked at.
+pub(crate) const TICK: Duration = Duration::from_millis(10);
+
+/// Compiles plugins and runs them. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine(Arc<EngineInner>);
+
+struct EngineInner {
+    wasmtime: wasmtime::Engine,
+    /// Every plugin once, by the hash of its bytes.
+    plugins: Mutex<HashMap<String, Plugin>>,
+}
+
+/// A plugin, compiled and ready to run. Cheap to clone.
+#[derive(Clone)]
+pub struct Plugin(Arc<PluginInner>);
+
+struct PluginInner {
+    path: PathBuf,
+    sha256: String,
+    descriptor: Descriptor,
+    settings_schema: serde_json::Value,
+    linked: Linked,
+}
+
+/// A component with the host's imports, and where its exports are.
+#[derive(Clone)]
+pub(crate) struct Linked {
+    pub(crate) wasmtime: wasmtime::Engine,
+    pub(crate) instance: InstancePre<Guest>,
+    pub(crate) source: Arc<source::GuestIndices>,
+    pub(crate) transform: Option<Arc<transform::GuestIndices>>,
+}
+
+impl Engine {
+    /// Starts the engine, and the thread that lets it interrupt computing
+    /// guests. Compiled plugins are kept in the user's cache folder, if there
+    /// is one.
+    pub fn new() -> Result<Self> {
+        let mut config = Config::new();
+        config.epoch_interruption(true);
+        config.cache(Cache::new(CacheConfig::new()).ok());
+        let wasmtime = wasmtime::Engine::new(&config)
+            .map_err(|e| Error::new(Kind::Plugin, format!("the engine does not start: {e:#}")))?;
+        let weak = wasmtime.weak();
+        std::thread::Builder::new()
+            .name("epoch".to_owned())
+            .spawn(move || {
+                while let Some(engine) = weak.upgrade() {
+                    engine.increment_epoch();
+                    drop(engine);
+                    std::thread::sleep(TICK);
+                }
+            })
+            .map_err(|e| Error::new(Kind::Plugin, format!("no thread for the engine: {e}")))?;
+        Ok(Self(Arc::new(EngineInner {
+            wasmtime,
+            plugins: Mutex::default(),
+        })))
+    }
+
+    /// Loads a component of the world `log-pipeline:source/source-plugin`, and
+    /// asks it what it is. The same bytes are compiled once.
+    pub async fn load(&self, path: impl AsRef<Path>) -> Result<Plugin> {
+        let path = path.as_ref();
+        let shown = path.display();
+        let bytes = std::fs::read(path).map_err(|e| {
+            Error::new(
+                Kind::Configuration,
+                format!("the plugin `{shown}` can't be read: {e}"),
+            )
+        })?;
+        let sha256 = format!("{:x}", Sha256::digest(&bytes));
+        if let Some(plugin) = self.plugins().get(&sha256) {
+            return Ok(plugin.clone());
+        }
+        let linked = self.link(&bytes).map_err(|e| {
+            Error::new(Kind::Configuration, format!("`{shown}` is not a usable plugin: {e:#}"))
+                .hint("a plugin is a WebAssembly component that exports `log-pipeline:source/source@0.1.0`")
+        })?;
+        let descriptor = Instance::describe(&linked).await?;
+        let settings_schema = serde_json::from_str(&descriptor.settings_schema).map_err(|e| {
+            Error::new(
+                Kind::Plugin,
+                format!("the settings schema of `{shown}` is not JSON: {e}"),
+            )
+        })?;
+        let plugin = Plugin(Arc::new(PluginInner {
+            path: path.to_owned(),
+            sha256: sha256.clone(),
+            descriptor,
+            settings_schema,
+            linked,
+        }));
+        self.plugins().insert(sha256, plugin.clone());
+        Ok(plugin)
+    }
+
+    fn plugins(&self) -> std::sync::MutexGuard<'_, HashMap<String, Plugin>> {
+        self.0
+            .plugins
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn link(&self, bytes: &[u8]) -> wasmtime::Result<Linked> {
+        let wasmtime = self.0.wasmtime.clone();
+        let component = Component::new(&wasmtime, bytes)?;
+        let mut linker = Linker::<Guest>::new(&wasmtime);
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+        wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+        types::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
+        keyvalue::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| &mut guest.bucket)?;
+        let instance = linker.instantiate_pre(&component)?;
+        let source = Arc::new(source::GuestIndices::new(&instance)?);
+        let transform = transform::GuestIndices::new(&instance).ok().map(Arc::new);
+        Ok(Linked {
+            wasmtime,
+            instance,
+            source,
+            transform,
+        })
+    }
+}
+
+impl Plugin {
+    /// Where it was loaded from.
+    pub fn path(&self) -> &Path {
+        &self.0.path
+    }
+
+    /// SHA-256 of the file, in lower-case hex.
+    pub fn sha256(&self) -> &str {
+        &self.0.sha256
+    }
+
+    /// What the plugin says of itself.
+    pub fn descriptor(&self) -> &Descriptor {
+        &self.0.descriptor
+    }
+
+    /// The JSON Schema of its settings.
+    pub fn settings_schema(&self) -> &serde_json::Value {
+        &self.0.settings_schema
+    }
+
+    /// Whether it also maps records that were collected elsewhere
+    /// ([`crate::Transformer`]).
+    pub fn can_transform(&self) -> bool {
+        self.0.linked.transform.is_some()
+    }
+
+    pub(crate) fn linked(&self) -> &Linked {
+        &self.0.linked
+    }
+}

@@ -1,0 +1,501 @@
+//! One feed: a plugin with its settings and secrets, a store, and a sink.
+//!
+//! A batch takes numbered steps, and may be interrupted at each:
+//!
+//! 1. [`Feed::poll`]: the plugin hands out a batch.
+//! 2. [`Feed::settle`]: the plugin acknowledges it; what it writes is buffered.
+//! 3. One transaction commits what it wrote, the status, and the outbox: the
+//!    batch with the plan of its delivery.
+//! 4. The sink delivers by that plan.
+//! 5. The outbox is emptied.
+//!
+//! Before step 3 nothing happened: the plugin is opened anew and hands the batch
+//! out again. After it the batch is delivered, now or at the next start, by the
+//! plan that was committed. The outbox holds one batch, and that is the
+//! backpressure.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use serde_json::{Map, Value};
+
+use crate::bindings::types::{self, Batch, Finding, Next};
+use crate::dead_letter;
+use crate::egress::{Allow, Rules};
+use crate::engine::Plugin;
+use crate::error::{Error, Kind, Problem, Result};
+use crate::failpoint;
+use crate::http::Http;
+use crate::instance::{Instance, Surroundings};
+use crate::keyvalue::FeedBucket;
+use crate::limits::Limits;
+use crate::secret::SecretSource;
+use crate::secrets;
+use crate::sink::{FileSink, Files, Outgoing, Sink, StdoutSink};
+use crate::store::{Commit, Delivery, Status, Store};
+use crate::vault::Vault;
+
+/// An instance that uses more memory than this is dropped when there is nothing
+/// to do: memory of WebAssembly never shrinks.
+const IDLE_MEMORY: u64 = 4 << 20;
+
+/// After so many failures of the plugin in a row a feed stops.
+pub(crate) const PLUGIN_FAILURES: u32 = 5;
+
+/// How a feed is set up.
+#[derive(Clone, Debug)]
+pub struct FeedOptions {
+    /// The name of its state: letters, digits, `_`, `-` and `.`.
+    pub name: String,
+    /// What the plugin takes as settings, by its schema.
+    pub settings: Map<String, Value>,
+    /// Where each secret comes from.
+    pub secrets: BTreeMap<String, SecretSource>,
+    /// The file for records that could not be understood.
+    pub dead_letters: PathBuf,
+    /// Addresses that may be reached though they are not public.
+    pub allow: Vec<Allow>,
+    /// Further root certificates (PEM).
+    pub ca_file: Option<PathBuf>,
+    /// How much it may use.
+    pub limits: Limits,
+}
+
+impl FeedOptions {
+    /// A feed without settings and secrets, with the default limits.
+    pub fn new(name: impl Into<String>, dead_letters: impl Into<PathBuf>) -> Self {
+        Self {
+            name: name.into(),
+            settings: Map::new(),
+            secrets: BTreeMap::new(),
+            dead_letters: dead_letters.into(),
+            allow: Vec::new(),
+            ca_file: None,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// A feed that runs.
+pub struct Feed {
+    plugin: Plugin,
+    options: FeedOptions,
+    settings: String,
+    vault: Arc<Vault>,
+    http: Arc<Http>,
+    store: Arc<dyn Store>,
+    sink: Arc<dyn Sink>,
+    dead_letters: Files,
+    status: Status,
+    /// None: it is opened when it is needed, from the state of the last ack.
+    instance: Option<Instance>,
+    /// The outbox may hold a batch of an earlier run.
+    redo: bool,
+    /// Failures of the plugin in a row; each halves what is asked of it.
+    failures: u32,
+}
+
+impl Feed {
+    /// Opens a feed: reads its secrets and has the plugin check its settings,
+    /// all problems at once. No request is sent.
+    pub async fn open(
+        plugin: &Plugin,
+        options: FeedOptions,
+        store: Arc<dyn Store>,
+        sink: Arc<dyn Sink>,
+    ) -> Result<Self> {
+        let (vault, mut problems) = secrets::open(plugin, &options);
+        if !is_name(&options.name) {
+            let message = format!("`{}` is no name for a feed", options.name);
+            problems.push(
+                Problem::new("name", message).hint("use letters, digits, `_`, `-` and `.` only"),
+            );
+        }
+        let vault = Arc::new(vault);
+        let rules = Rules::new(
+            plugin.settings_schema(),
+            &options.settings,
+            options.allow.clone(),
+        );
+        let http = Http::new(
+            options.name.clone(),
+            rules,
+            vault.clone(),
+            options.limits.clone(),
+            options.ca_file.as_deref(),
+        );
+        let http = match http {
+            Ok(http) => Some(Arc::new(http)),
+            Err(e) => {
+                problems.extend_from_slice(e.problems());
+                None
+            }
+        };
+        let settings = Value::Object(options.settings.clone()).to_string();
+        let bucket = FeedBucket::none();
+        let around = surroundings(plugin, &options, &vault, http.clone(), bucket);
+        let mut instance = Instance::start(plugin.linked(), around).await?;
+        let secrets = secrets::given(plugin, &options, &vault);
+        if let Err(e) = instance.open_feed(&settings, &secrets).await {
+            if e.kind() != Kind::Configuration {
+                return Err(e);
+            }
+            problems.extend_from_slice(e.problems());
+        }
+        let (Some(http), []) = (http, problems.as_slice()) else {
+            return Err(Error::configuration(problems));
+        };
+        let status = store.status(&options.name).await?.unwrap_or_default();
+        Ok(Self {
+            plugin: plugin.clone(),
+            options,
+            settings,
+            vault,
+            http,
+            store,
+            sink,
+            dead_letters: Files::new(0o600),
+            status,
+            instance: None,
+            redo: true,
+            failures: 0,
+        })
+    }
+
+    /// The feed's name.
+    pub fn name(&self) -> &str {
+        &self.options.name
+    }
+
+    /// The plugin that collects.
+    pub fn plugin(&self) -> &Plugin {
+        &self.plugin
+    }
+
+    /// What is known of it.
+    pub fn status(&self) -> &Status {
+        &self.status
+    }
+
+    /// Takes new values of secrets from files that changed; says whether there
+    /// were any.
+    pub fn refresh_secrets(&self) -> bool {
+        self.vault.refresh()
+    }
+
+    /// Tries address, credential and permissions with real requests. Changes
+    /// nothing.
+    pub async fn check(&mut self) -> Result<Vec<Finding>> {
+        let mut instance = self.take_instance().await?;
+        let findings = instance.check().await;
+        if !instance.is_broken() {
+            self.instance = Some(instance);
+        }
+        findings.map_err(|e| self.explain(e))
+    }
+
+    /// Step 1: the next batch, after what an earlier run left is delivered.
+    /// Dropping the future loses nothing.
+    ///
+    /// With `drain`, the plugin says `idle` only when it is caught up and has
+    /// compared itself with the upstream once more.
+    pub async fn poll(&mut self, drain: bool) -> Result<Batch> {
+        self.deliver_outbox().await?;
+        let limits = self.batch_limits(drain);
+        let mut instance = self.take_instance().await?;
+        let polled = instance.poll(limits).await;
+        let polled = polled.and_then(|batch| self.verified(batch, &limits));
+        match &polled {
+            Err(e) if e.kind() == Kind::Plugin => self.failures += 1,
+            _ if instance.is_broken() => {}
+            _ => self.instance = Some(instance),
+        }
+        failpoint::pass("polled");
+        polled.map_err(|e| self.explain(e))
+    }
+
+    /// Steps 2 to 5: acknowledges `batch`, which [`Feed::poll`] returned last,
+    /// makes it durable and delivers it. Returns it without its events.
+    ///
+    /// After an error the next `poll` brings the same batch again, or delivers
+    /// it if it was committed.
+    pub async fn settle(&mut self, mut batch: Batch) -> Result<Batch> {
+        let events = Bytes::from(std::mem::take(&mut batch.events));
+        let delivery = self.plan(&batch, events).await?;
+        // Put back only when all went well: else the feed is opened anew.
+        let mut instance = self.take_instance().await?;
+        instance.bucket().unlock();
+        let acked = instance.ack(batch.checkpoint).await;
+        let values = instance.bucket().lock();
+        if let Err(e) = acked {
+            self.failures += 1;
+            return Err(self.explain(e));
+        }
+        failpoint::pass("acked");
+        let status = self.status_after(&batch);
+        self.redo = true;
+        let commit = Commit {
+            values,
+            status: status.clone(),
+            delivery: delivery.clone(),
+        };
+        self.store.commit(&self.options.name, commit).await?;
+        self.status = status;
+        self.failures = 0;
+        failpoint::pass("committed");
+        let is_idle = matches!(batch.next, Next::Idle(_));
+        if !is_idle || instance.memory() <= IDLE_MEMORY {
+            self.instance = Some(instance);
+        }
+        if let Some(delivery) = delivery {
+            self.deliver(delivery).await?;
+        }
+        self.redo = false;
+        Ok(batch)
+    }
+
+    /// Forgets what was handed out from `to` (ms since 1970) on, so that it
+    /// comes again, after delivering what is in the outbox.
+    pub async fn rewind(&mut self, to: i64) -> Result<()> {
+        self.deliver_outbox().await?;
+        let mut instance = self.take_instance().await?;
+        instance.bucket().unlock();
+        let rewound = instance.rewind(to).await;
+        let values = instance.bucket().lock();
+        rewound.map_err(|e| self.explain(e))?;
+        let commit = Commit {
+            values,
+            status: self.status.clone(),
+            delivery: None,
+        };
+        self.store.commit(&self.options.name, commit).await
+    }
+
+    /// Delivers what an earlier run committed and did not deliver.
+    pub async fn deliver_outbox(&mut self) -> Result<()> {
+        if !self.redo {
+            return Ok(());
+        }
+        if let Some(delivery) = self.store.outbox(&self.options.name).await? {
+            tracing::info!(
+                feed = %self.options.name,
+                "delivering batch {} again, which was interrupted",
+                delivery.checkpoint
+            );
+            self.deliver(delivery).await?;
+        }
+        self.redo = false;
+        Ok(())
+    }
+
+    /// Steps 4 and 5.
+    async fn deliver(&self, delivery: Delivery) -> Result<()> {
+        if !delivery.events.is_empty() {
+            self.sink_of(&delivery.sink)?
+                .deliver(&delivery.plan, &delivery.events)
+                .await?;
+        }
+        if let Some((append, bytes)) = delivery.dead_letters {
+            self.dead_letters.deliver(append, bytes).await?;
+        }
+        failpoint::pass("delivered");
+        self.store.delivered(&self.options.name).await?;
+        failpoint::pass("deleted");
+        Ok(())
+    }
+
+    /// The sink that made a plan: ours, or one that a plan is enough for.
+    fn sink_of(&self, kind: &str) -> Result<Arc<dyn Sink>> {
+        if self.sink.kind() == kind {
+            return Ok(self.sink.clone());
+        }
+        match kind {
+            "stdout" => Ok(Arc::new(StdoutSink)),
+            "file" => Ok(Arc::new(FileSink::for_plans())),
+            _ => Err(Error::sink(format!(
+                "the outbox holds a batch for a sink of type `{kind}`"
+            ))
+            .hint("run once more with that sink before you change it")),
+        }
+    }
+
+    async fn plan(&self, batch: &Batch, events: Bytes) -> Result<Option<Delivery>> {
+        if events.is_empty() && batch.rejected.is_empty() {
+            return Ok(None);
+        }
+        let feed = &self.options.name;
+        let classes = &self.plugin.descriptor().classes;
+        let plan = match events.is_empty() {
+            true => Value::Null,
+            false => {
+                self.sink
+                    .plan(Outgoing {
+                        feed,
+                        classes,
+                        batch,
+                        events: &events,
+                    })
+                    .await?
+            }
+        };
+        let lines = dead_letter::lines(feed, &batch.partition, &batch.rejected);
+        let dead_letters = match lines.len() {
+            0 => None,
+            length => {
+                let path = self.options.dead_letters.clone();
+                Some((
+                    self.dead_letters.plan(path, vec![(0, length)]).await?,
+                    lines.into(),
+                ))
+            }
+        };
+        let sink = self.sink.kind().to_owned();
+        Ok(Some(Delivery {
+            checkpoint: batch.checkpoint,
+            sink,
+            plan,
+            events,
+            dead_letters,
+        }))
+    }
+
+    fn batch_limits(&self, drain: bool) -> types::Limits {
+        let limits = &self.options.limits;
+        let narrow =
+            |limit: u64| u32::try_from((limit >> self.failures).max(1)).unwrap_or(u32::MAX);
+        types::Limits {
+            max_wait_ms: u32::try_from(limits.batch_wait.as_millis()).unwrap_or(u32::MAX),
+            max_bytes: narrow(limits.batch),
+            max_events: narrow(limits.batch_events),
+            drain,
+        }
+    }
+
+    /// The running instance, or a new one. The caller puts it back if it is
+    /// still good.
+    async fn take_instance(&mut self) -> Result<Instance> {
+        if let Some(instance) = self.instance.take() {
+            return Ok(instance);
+        }
+        let limits = &self.options.limits;
+        let name = self.options.name.clone();
+        let bucket = FeedBucket::new(self.store.clone(), name, limits.value, limits.memory);
+        let (plugin, http) = (&self.plugin, Some(self.http.clone()));
+        let around = surroundings(plugin, &self.options, &self.vault, http, bucket);
+        let mut instance = Instance::start(plugin.linked(), around).await?;
+        instance
+            .open_feed(&self.settings, &self.vault.placeholders())
+            .await?;
+        Ok(instance)
+    }
+
+    /// Checks what the rest relies on: a plugin's numbers are not to be trusted.
+    fn verified(&self, batch: Batch, limits: &types::Limits) -> Result<Batch> {
+        let broken = |what: String| {
+            Err(Error::new(
+                Kind::Plugin,
+                format!("the plugin's batch {what}"),
+            ))
+        };
+        let mut end = 0usize;
+        for entry in &batch.index {
+            end = end.saturating_add(entry.length as usize);
+            if end.checked_sub(1).and_then(|last| batch.events.get(last)) != Some(&b'\n') {
+                return broken("has an index that does not fit its lines".to_owned());
+            }
+        }
+        if end != batch.events.len() {
+            return broken("has an index that does not fit its lines".to_owned());
+        }
+        let records = batch.index.len() + batch.rejected.len();
+        let rejected: usize = batch.rejected.iter().map(|record| record.bytes.len()).sum();
+        if records > 1 && batch.events.len() + rejected > limits.max_bytes as usize {
+            return broken(format!("is larger than {} bytes", limits.max_bytes));
+        }
+        if records > limits.max_events as usize {
+            return broken(format!("has more than {} records", limits.max_events));
+        }
+        let expected = self.status.checkpoint + 1;
+        if self.status.checkpoint != 0 && batch.checkpoint != expected {
+            return broken(format!(
+                "has the number {} instead of {expected}",
+                batch.checkpoint
+            ));
+        }
+        Ok(batch)
+    }
+
+    fn status_after(&self, batch: &Batch) -> Status {
+        let mut status = self.status.clone();
+        let descriptor = self.plugin.descriptor();
+        status.plugin = format!("{} {}", descriptor.name, descriptor.version);
+        status.checkpoint = batch.checkpoint;
+        status.committed_at = now();
+        status.counters.add(&batch.counters);
+        if let Some(progress) = &batch.progress {
+            status
+                .progress
+                .insert(batch.partition.clone(), progress.clone());
+        }
+        status
+    }
+
+    /// Adds to an error what only the host knows.
+    fn explain(&self, e: Error) -> Error {
+        match e.kind() {
+            Kind::Authentication if !self.options.secrets.is_empty() => {
+                e.hint(format!("the secret comes from {}", self.vault.sources()))
+            }
+            Kind::Plugin if self.failures >= PLUGIN_FAILURES => {
+                let last = self.status.checkpoint;
+                e.hint(format!(
+                    "the last batch that went well was number {last}; nothing is lost"
+                ))
+            }
+            _ => e,
+        }
+    }
+
+    /// Whether the plugin failed too often to be tried again.
+    pub(crate) fn has_given_up(&self) -> bool {
+        self.failures >= PLUGIN_FAILURES
+    }
+}
+
+fn surroundings(
+    plugin: &Plugin,
+    options: &FeedOptions,
+    vault: &Arc<Vault>,
+    http: Option<Arc<Http>>,
+    bucket: FeedBucket,
+) -> Surroundings {
+    Surroundings {
+        feed: options.name.clone(),
+        secrets: plugin
+            .descriptor()
+            .secrets
+            .iter()
+            .map(|spec| spec.name.clone())
+            .collect(),
+        limits: options.limits.clone(),
+        vault: vault.clone(),
+        http,
+        bucket,
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    !name.is_empty() && name.len() <= 100 && !name.starts_with('.') && name.chars().all(fits)
+}
+
+/// Milliseconds since 1970 by the host's clock.
+fn now() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,192 @@
+//! The import `wasi:http`: every request of a feed's guest goes through
+//! [`Http::send`], by one pooled client.
+//!
+//! On the way out: the origin is checked, the body is taken whole (it is small),
+//! placeholders become secrets. On the way back: secrets that a server echoes
+//! are redacted, gzip is decoded, and the body is pumped into a bounded buffer
+//! ([`body`]), so that a guest that is not being polled does not time out.
+
+mod body;
+mod client;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderValue};
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use wasmtime_wasi_http::{Error as WasiError, RequestOptions, WasiBody, WasiHttpHooks};
+
+use self::client::Client;
+use crate::egress::{Origin, Rules};
+use crate::error::Result;
+use crate::limits::Limits;
+use crate::vault::Vault;
+
+/// The way out of one feed. It lives as long as the feed, so that connections
+/// outlive the plugin's instances.
+pub(crate) struct Http {
+    feed: String,
+    client: Client,
+    rules: Arc<Rules>,
+    vault: Arc<Vault>,
+    limits: Limits,
+}
+
+impl Http {
+    /// A client for `feed`; `ca_file` holds further root certificates (PEM).
+    pub(crate) fn new(
+        feed: String,
+        rules: Rules,
+        vault: Arc<Vault>,
+        limits: Limits,
+        ca_file: Option<&std::path::Path>,
+    ) -> Result<Self> {
+        let rules = Arc::new(rules);
+        let client = client::build(rules.clone(), &limits, ca_file)?;
+        Ok(Self {
+            feed,
+            client,
+            rules,
+            vault,
+            limits,
+        })
+    }
+
+    async fn send(
+        &self,
+        request: Request<WasiBody>,
+        options: RequestOptions,
+    ) -> Result<Response<WasiBody>, WasiError> {
+        let (mut request, origin) = self.admit(request).await?;
+        self.vault.fill(request.headers_mut());
+        let decode = !request.headers().contains_key(ACCEPT_ENCODING);
+        if decode {
+            request
+                .headers_mut()
+                .insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        let line = format!("{} {origin}{}", request.method(), request.uri().path());
+        let first_byte = shorter(self.limits.first_byte, options.first_byte_timeout)
+            + shorter(self.limits.connect, options.connect_timeout);
+        let started = Instant::now();
+        let sent = tokio::time::timeout(first_byte, self.client.request(request)).await;
+        let took = started.elapsed().as_millis();
+        let response = match sent {
+            Ok(Ok(response)) => response,
+            Ok(Err(e)) => {
+                let (error, reason) = client::reason(&e);
+                tracing::warn!(feed = %self.feed, "no answer to {line}: {reason}");
+                return Err(error);
+            }
+            Err(_) => {
+                tracing::warn!(feed = %self.feed, "no answer to {line} within {took} ms");
+                return Err(WasiError::HttpResponseTimeout);
+            }
+        };
+        tracing::debug!(feed = %self.feed, "{line}: {} after {took} ms", response.status());
+        self.receive(response, decode, options).await
+    }
+
+    /// Takes the whole request and says no to what may not leave.
+    async fn admit(
+        &self,
+        request: Request<WasiBody>,
+    ) -> Result<(Request<Full<Bytes>>, Origin), WasiError> {
+        let deny = |reason: &str| {
+            tracing::warn!(feed = %self.feed, "refused a request of the plugin: {reason}");
+            Err(WasiError::HttpRequestDenied)
+        };
+        let origin = match self.rules.permits(request.uri()) {
+            Ok(origin) => origin,
+            Err(reason) => return deny(&self.vault.clean(&reason)),
+        };
+        if self
+            .vault
+            .mentioned_in(request.uri().to_string().as_bytes())
+        {
+            return deny("a secret belongs into a header, not into a URL");
+        }
+        let (head, body) = request.into_parts();
+        let most = usize::try_from(self.limits.request).unwrap_or(usize::MAX);
+        let body = match Limited::new(body, most).collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(e) if e.is::<LengthLimitError>() => {
+                return deny("its body is larger than `limits.request`");
+            }
+            Err(_) => return Err(WasiError::HttpRequestBodySize(None)),
+        };
+        if self.vault.mentioned_in(&body) {
+            return deny("a secret belongs into a header, not into a body");
+        }
+        Ok((Request::from_parts(head, Full::new(body)), origin))
+    }
+
+    async fn receive(
+        &self,
+        response: Response<Incoming>,
+        decode: bool,
+        options: RequestOptions,
+    ) -> Result<Response<WasiBody>, WasiError> {
+        let (mut head, incoming) = response.into_parts();
+        self.redact_headers(&mut head.headers);
+        let encoding = head.headers.get(CONTENT_ENCODING);
+        let gzip = decode && encoding.is_some_and(|e| e.as_bytes().eq_ignore_ascii_case(b"gzip"));
+        if gzip {
+            head.headers.remove(CONTENT_ENCODING);
+            head.headers.remove(CONTENT_LENGTH);
+        }
+        // A server echoes what it was sent in its errors: those are redacted.
+        let redact = (!head.status.is_success()).then(|| self.vault.clone());
+        let body = body::pump(
+            incoming,
+            body::Pump {
+                gzip,
+                between_bytes: shorter(self.limits.between_bytes, options.between_bytes_timeout),
+                most: self.limits.response,
+                redact,
+            },
+        );
+        Ok(Response::from_parts(head, body))
+    }
+
+    fn redact_headers(&self, headers: &mut HeaderMap) {
+        for value in headers.values_mut() {
+            if let Some(redacted) = self.vault.redact(value.as_bytes()) {
+                *value = HeaderValue::from_bytes(&redacted)
+                    .unwrap_or_else(|_| HeaderValue::from_static("[redacted]"));
+            }
+        }
+    }
+}
+
+fn shorter(limit: Duration, wish: Option<Duration>) -> Duration {
+    wish.map_or(limit, |wish| wish.min(limit))
+}
+
+/// What an instance calls when its guest sends a request; without an [`Http`]
+/// none gets out.
+pub(crate) struct Hooks(pub(crate) Option<Arc<Http>>);
+
+/// The driver of a connection, of which the pool takes care by itself.
+type Driver = Box<dyn Future<Output = Result<(), WasiError>> + Send>;
+
+impl WasiHttpHooks for Hooks {
+    fn send_request(
+        &mut self,
+        request: Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _fut: Driver,
+    ) -> Box<dyn Future<Output = Result<(Response<WasiBody>, Driver), WasiError>> + Send> {
+        let http = self.0.clone();
+        Box::new(async move {
+            let Some(http) = http else {
+                return Err(WasiError::HttpRequestDenied);
+            };
+            let response = http.send(request, options.unwrap_or_default()).await?;
+            Ok((response, Box::new(async { Ok(()) }) as Driver))
+        })
+    }
+}

@@ -1,0 +1,159 @@
+//! A response's body on its way to the guest.
+//!
+//! The host reads each body as it arrives, into a bounded buffer: a guest that
+//! is not being polled does not hold the connection open, and time-outs count
+//! only the time spent waiting for the server.
+
+use std::io::Write;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use flate2::write::MultiGzDecoder;
+use http_body::{Body, Frame};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio::sync::mpsc;
+use wasmtime_wasi_http::{Error as WasiError, WasiBody};
+
+use crate::vault::Vault;
+
+/// Pieces that wait for the guest; one is at most a network buffer, or what one
+/// [`GZIP_PIECE`] decodes to.
+const BUFFERED: usize = 8;
+
+/// Compressed bytes are decoded this many at a time: gzip grows them by at most
+/// a factor of about a thousand.
+const GZIP_PIECE: usize = 1 << 10;
+
+/// An error's body is read whole up to this length; the rest is dropped.
+const ERROR_BODY: usize = 256 << 10;
+
+/// What happens to a body on its way.
+pub(super) struct Pump {
+    pub(super) gzip: bool,
+    pub(super) between_bytes: Duration,
+    /// The body may have so many bytes, decoded.
+    pub(super) most: u64,
+    /// Holds the secrets that are to be taken out.
+    pub(super) redact: Option<Arc<Vault>>,
+}
+
+type Piece = Result<Bytes, WasiError>;
+
+/// Starts reading `incoming`. Dropping the returned body ends that, and the
+/// connection with it.
+pub(super) fn pump(incoming: Incoming, how: Pump) -> WasiBody {
+    let (sender, pieces) = mpsc::channel(BUFFERED);
+    tokio::spawn(async move {
+        let worked = async {
+            if let Err(error) = run(incoming, &how, &sender).await {
+                let _ = sender.send(Err(error)).await;
+            }
+        };
+        tokio::select! {
+            () = worked => {}
+            () = sender.closed() => {}
+        }
+    });
+    Pieces(pieces).boxed_unsync()
+}
+
+async fn run(
+    mut incoming: Incoming,
+    how: &Pump,
+    out: &mpsc::Sender<Piece>,
+) -> Result<(), WasiError> {
+    let mut gzip = how.gzip.then(|| MultiGzDecoder::new(Vec::new()));
+    let mut error_body: Option<Vec<u8>> = how.redact.as_ref().map(|_| Vec::new());
+    let mut left = how.most;
+    let mut empty = true;
+    loop {
+        let Some(piece) = next_piece(&mut incoming, how.between_bytes).await? else {
+            break;
+        };
+        empty &= piece.is_empty();
+        let step = if gzip.is_some() {
+            GZIP_PIECE
+        } else {
+            piece.len().max(1)
+        };
+        for raw in piece.chunks(step) {
+            let decoded = match &mut gzip {
+                Some(decoder) => inflate(decoder, raw)?,
+                None => piece.clone(),
+            };
+            left = left
+                .checked_sub(decoded.len() as u64)
+                .ok_or(WasiError::HttpResponseBodySize(Some(how.most)))?;
+            match &mut error_body {
+                Some(whole) => {
+                    let room = ERROR_BODY.saturating_sub(whole.len());
+                    whole.extend(decoded.iter().take(room));
+                }
+                None if decoded.is_empty() => {}
+                None if out.send(Ok(decoded)).await.is_err() => return Ok(()),
+                None => {}
+            }
+        }
+    }
+    if let Some(mut decoder) = gzip
+        && !empty
+    {
+        decoder
+            .try_finish()
+            .map_err(|_| WasiError::HttpResponseIncomplete)?;
+    }
+    if let (Some(whole), Some(vault)) = (error_body, &how.redact) {
+        let whole = vault.redact(&whole).unwrap_or(whole);
+        let _ = out.send(Ok(whole.into())).await;
+    }
+    Ok(())
+}
+
+/// The next bytes of the body; none at its end.
+async fn next_piece(incoming: &mut Incoming, within: Duration) -> Result<Option<Bytes>, WasiError> {
+    loop {
+        let frame = tokio::time::timeout(within, incoming.frame())
+            .await
+            .map_err(|_| WasiError::ConnectionReadTimeout)?;
+        match frame {
+            None => return Ok(None),
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(bytes) => return Ok(Some(bytes)),
+                Err(_trailers) => {}
+            },
+            Some(Err(e)) if e.is_incomplete_message() => {
+                return Err(WasiError::HttpResponseIncomplete);
+            }
+            Some(Err(e)) if e.is_parse() => return Err(WasiError::HttpProtocolError),
+            Some(Err(_)) => return Err(WasiError::ConnectionTerminated),
+        }
+    }
+}
+
+fn inflate(decoder: &mut MultiGzDecoder<Vec<u8>>, raw: &[u8]) -> Result<Bytes, WasiError> {
+    let wrong = |_| WasiError::HttpResponseContentCoding(Some("gzip".to_owned()));
+    decoder.write_all(raw).map_err(wrong)?;
+    decoder.flush().map_err(wrong)?;
+    Ok(std::mem::take(decoder.get_mut()).into())
+}
+
+/// The guest's end of the buffer.
+struct Pieces(mpsc::Receiver<Piece>);
+
+impl Body for Pieces {
+    type Data = Bytes;
+    type Error = WasiError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, WasiError>>> {
+        self.0
+            .poll_recv(cx)
+            .map(|piece| piece.map(|piece| piece.map(Frame::data)))
+    }
+}

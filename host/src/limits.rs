@@ -1,0 +1,193 @@
+//! How much one feed may use. Every limit is a setting with a default; the
+//! table [`Limits::TABLE`] is the one list of them, for the parser and for the
+//! documents.
+
+use std::time::Duration;
+
+use wasmtime::ResourceLimiter;
+
+/// What one feed may use at most.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limits {
+    /// Memory of the plugin's instance, in bytes.
+    pub memory: u64,
+    /// Time that the plugin may compute in one call; waiting is free.
+    pub compute: Duration,
+    /// Time that one call may take, waiting included.
+    pub call: Duration,
+    /// Handles that the plugin may hold (requests, bodies, streams, …).
+    pub handles: u64,
+    /// Elements of the plugin's function tables.
+    pub table_elements: u64,
+    /// One value in storage, in bytes.
+    pub value: u64,
+    /// Lines of the plugin's log that are passed on, for each call.
+    pub log_lines: u64,
+    /// Time to connect, name resolution and TLS included.
+    pub connect: Duration,
+    /// Time from the request to the head of the response.
+    pub first_byte: Duration,
+    /// Time between two pieces of a body, while the host waits for the server.
+    pub between_bytes: Duration,
+    /// Body of a request, in bytes.
+    pub request: u64,
+    /// Head of a response, in bytes.
+    pub response_head: u64,
+    /// Body of a response, decoded, in bytes.
+    pub response: u64,
+    /// Time that the plugin is asked to return within, at need with an empty
+    /// batch.
+    pub batch_wait: Duration,
+    /// Events and rejected records of a batch, in bytes.
+    pub batch: u64,
+    /// Events and rejected records of a batch, in number.
+    pub batch_events: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory: 64 << 20,
+            compute: Duration::from_secs(10),
+            call: Duration::from_secs(180),
+            handles: 1_000,
+            table_elements: 100_000,
+            value: 256 << 10,
+            log_lines: 100,
+            connect: Duration::from_secs(10),
+            first_byte: Duration::from_secs(60),
+            between_bytes: Duration::from_secs(30),
+            request: 64 << 10,
+            response_head: 64 << 10,
+            response: 256 << 20,
+            batch_wait: Duration::from_secs(5),
+            batch: 8 << 20,
+            batch_events: 10_000,
+        }
+    }
+}
+
+/// One row of [`Limits::TABLE`]: where a limit is kept, and in what unit.
+#[derive(Clone, Copy)]
+pub enum Field {
+    /// A number of bytes.
+    Bytes(fn(&mut Limits) -> &mut u64),
+    /// A number of things.
+    Count(fn(&mut Limits) -> &mut u64),
+    /// A time.
+    Time(fn(&mut Limits) -> &mut Duration),
+}
+
+impl Limits {
+    /// Every limit by the name under which it is set.
+    pub const TABLE: &[(&str, Field)] = &[
+        ("batch", Field::Bytes(|l| &mut l.batch)),
+        ("batch_events", Field::Count(|l| &mut l.batch_events)),
+        ("batch_wait", Field::Time(|l| &mut l.batch_wait)),
+        ("between_bytes", Field::Time(|l| &mut l.between_bytes)),
+        ("call", Field::Time(|l| &mut l.call)),
+        ("compute", Field::Time(|l| &mut l.compute)),
+        ("connect", Field::Time(|l| &mut l.connect)),
+        ("first_byte", Field::Time(|l| &mut l.first_byte)),
+        ("handles", Field::Count(|l| &mut l.handles)),
+        ("log_lines", Field::Count(|l| &mut l.log_lines)),
+        ("memory", Field::Bytes(|l| &mut l.memory)),
+        ("request", Field::Bytes(|l| &mut l.request)),
+        ("response", Field::Bytes(|l| &mut l.response)),
+        ("response_head", Field::Bytes(|l| &mut l.response_head)),
+        ("table_elements", Field::Count(|l| &mut l.table_elements)),
+        ("value", Field::Bytes(|l| &mut l.value)),
+    ];
+}
+
+/// A limit that a guest ran into: the reason of its trap.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Reached {
+    #[error("it wanted more than {} MiB of memory (`limits.memory`)", .0 >> 20)]
+    Memory(u64),
+    #[error("it wanted a table of more than {0} elements (`limits.table_elements`)")]
+    Table(u64),
+    #[error("it computed for more than {} s in one call (`limits.compute`)", .0.as_secs_f64())]
+    Compute(Duration),
+}
+
+/// Counts a guest's memory and refuses more than the limit, loudly: a guest
+/// that is only told "no" dies of an `unreachable` that explains nothing.
+pub(crate) struct Meter {
+    pub(crate) memory: u64,
+    max_memory: u64,
+    max_table: u64,
+}
+
+impl Meter {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            memory: 0,
+            max_memory: limits.memory,
+            max_table: limits.table_elements,
+        }
+    }
+}
+
+impl ResourceLimiter for Meter {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let more = desired.saturating_sub(current) as u64;
+        if self.memory + more > self.max_memory {
+            return Err(Reached::Memory(self.max_memory).into());
+        }
+        self.memory += more;
+        Ok(true)
+    }
+
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        if desired as u64 > self.max_table {
+            return Err(Reached::Table(self.max_table).into());
+        }
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted_and_reaches_distinct_fields() {
+        assert!(Limits::TABLE.is_sorted_by_key(|(name, _)| *name));
+        let mut limits = Limits::default();
+        for (_, field) in Limits::TABLE {
+            match field {
+                Field::Bytes(f) | Field::Count(f) => *f(&mut limits) = 1,
+                Field::Time(f) => *f(&mut limits) = Duration::from_secs(1),
+            }
+        }
+        let text = format!("{limits:?}");
+        assert_eq!(text.matches(": 1").count(), Limits::TABLE.len(), "{text}");
+    }
+
+    #[test]
+    fn memory_is_refused_with_a_reason() {
+        let mut meter = Meter::new(&Limits {
+            memory: 1 << 20,
+            ..Limits::default()
+        });
+        assert!(meter.memory_growing(0, 1 << 20, None).unwrap());
+        let refused = meter
+            .memory_growing(1 << 20, (1 << 20) + 65536, None)
+            .unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "it wanted more than 1 MiB of memory (`limits.memory`)"
+        );
+    }
+}

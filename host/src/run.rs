@@ -1,0 +1,163 @@
+//! Running a feed: polling, settling, waiting, and deciding after a failure.
+
+use std::future::Future;
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+
+use crate::bindings::types::{Finding, Next, Severity};
+use crate::error::{Error, Kind, Result};
+use crate::feed::Feed;
+use crate::retry::Retry;
+use crate::totals::Totals;
+
+/// With [`Until::CaughtUp`]: failures in a row after which to give up,
+const MOST_FAILURES: u32 = 5;
+/// and the longest wait that is worth while.
+const LONGEST_WAIT: Duration = Duration::from_secs(5 * 60);
+/// How long a feed rests whose credential was refused, and how often it looks
+/// whether its secret changed meanwhile.
+const REFUSED_REST: Duration = Duration::from_secs(60 * 60);
+const LOOK_AT_SECRETS: Duration = Duration::from_secs(10);
+/// How often a running feed says that it is alive.
+const HEARTBEAT: Duration = Duration::from_secs(15 * 60);
+
+/// When a run ends by itself.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Until {
+    /// When the feed has caught up, or can't: after some failures in a row, a
+    /// refused credential, or a wait of over five minutes.
+    CaughtUp,
+    /// Only when trying again is of no use.
+    Stopped,
+}
+
+impl Feed {
+    /// Runs the feed until `until`, or until `stop` completes, which ends the
+    /// run between two batches. Adds to `totals` as it goes.
+    pub async fn run(
+        &mut self,
+        until: Until,
+        stop: impl Future<Output = ()>,
+        totals: &mut Totals,
+    ) -> Result<()> {
+        let mut stop = pin!(stop);
+        let mut retry = Retry::default();
+        let mut heartbeat = Instant::now();
+        loop {
+            self.refresh_secrets();
+            let polled = tokio::select! {
+                () = &mut stop => return Ok(()),
+                polled = self.poll(until == Until::CaughtUp) => polled,
+            };
+            // From here to the end of the batch nothing interrupts.
+            let settled = match polled {
+                Ok(batch) => {
+                    let length = batch.events.len() as u64;
+                    self.settle(batch).await.map(|batch| (batch, length))
+                }
+                Err(e) => Err(e),
+            };
+            let wait = match settled {
+                Ok((batch, length)) => {
+                    totals.add(&batch, length);
+                    batch
+                        .findings
+                        .iter()
+                        .for_each(|finding| report(self.name(), finding));
+                    if retry.failures() > 0 {
+                        tracing::info!(feed = %self.name(), "works again");
+                        retry.reset();
+                    }
+                    match batch.next {
+                        Next::More => Duration::ZERO,
+                        Next::Idle(_) if until == Until::CaughtUp => return Ok(()),
+                        Next::Idle(ms) => Duration::from_millis(ms),
+                    }
+                }
+                Err(e) => self.wait_after(e, until, &mut retry)?,
+            };
+            if heartbeat.elapsed() >= HEARTBEAT {
+                heartbeat = Instant::now();
+                self.log_heartbeat(totals);
+            }
+            if !wait.is_zero() {
+                tokio::select! {
+                    () = &mut stop => return Ok(()),
+                    () = self.rest(wait, retry.failures() > 0) => {}
+                }
+            }
+        }
+    }
+
+    /// How long to wait after a failure; the failure itself if it is final.
+    fn wait_after(&self, e: Error, until: Until, retry: &mut Retry) -> Result<Duration> {
+        let once = until == Until::CaughtUp;
+        let wait = match e.kind() {
+            Kind::Plugin if !self.has_given_up() => Duration::ZERO,
+            Kind::Unavailable | Kind::Protocol => retry.after(&e),
+            _ if e.is_refusal() && !once => {
+                retry.after(&e);
+                REFUSED_REST
+            }
+            _ => return Err(e),
+        };
+        if once && (retry.failures() >= MOST_FAILURES || wait > LONGEST_WAIT) {
+            return Err(e);
+        }
+        let seconds = wait.as_secs_f64();
+        tracing::warn!(feed = %self.name(), "{e}; trying again in {seconds:.0} s");
+        Ok(wait)
+    }
+
+    /// Waits; in trouble only until a secret changes.
+    async fn rest(&self, time: Duration, in_trouble: bool) {
+        let end = Instant::now() + time;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            if !in_trouble || left <= LOOK_AT_SECRETS {
+                return sleep(left).await;
+            }
+            sleep(LOOK_AT_SECRETS).await;
+            if self.refresh_secrets() {
+                tracing::info!(feed = %self.name(), "a secret changed: trying again");
+                return;
+            }
+        }
+    }
+
+    fn log_heartbeat(&self, totals: &Totals) {
+        let emitted = totals.counters.emitted;
+        if self.status().progress.is_empty() {
+            tracing::info!(feed = %self.name(), "running: {emitted} events");
+        }
+        for (partition, progress) in &self.status().progress {
+            let behind = progress.behind_ms / 1_000;
+            let reconciled = progress.reconciled.as_ref();
+            let reconciled = reconciled
+                .map(|r| format!(", reconciled {} of {}", r.read, r.counted))
+                .unwrap_or_default();
+            tracing::info!(
+                feed = %self.name(),
+                partition = %partition,
+                "running: {emitted} events, {behind} s behind{reconciled}"
+            );
+        }
+    }
+}
+
+/// Tells people of a finding.
+fn report(feed: &str, finding: &Finding) {
+    let Finding {
+        code,
+        severity,
+        partition,
+        message,
+    } = finding;
+    match severity {
+        Severity::Info => tracing::info!(%feed, %code, %partition, "{message}"),
+        Severity::Warning => tracing::warn!(%feed, %code, %partition, "{message}"),
+        Severity::Error => tracing::error!(%feed, %code, %partition, "{message}"),
+    }
+}

@@ -1,0 +1,100 @@
+//! The secrets that a plugin asks for, against those that a feed was given.
+
+use serde_json::Value;
+
+use crate::bindings::types::{Condition, Severity};
+use crate::engine::Plugin;
+use crate::error::Problem;
+use crate::feed::FeedOptions;
+use crate::vault::Vault;
+
+/// Reads the secrets, and says all that is wrong with them: unknown, missing,
+/// unreadable, flawed, or of a shape that the plugin knows to be a mistake.
+pub(crate) fn open(plugin: &Plugin, options: &FeedOptions) -> (Vault, Vec<Problem>) {
+    let specs = &plugin.descriptor().secrets;
+    let known: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
+    let applies = |when: &Condition| holds(when, plugin, options);
+    let (vault, mut problems) = Vault::open(&options.secrets);
+    for name in options
+        .secrets
+        .keys()
+        .filter(|name| !known.contains(&name.as_str()))
+    {
+        let problem = Problem::new(format!("secrets.{name}"), "the plugin has no such secret");
+        problems.push(problem.hint(format!("it knows {}", listed(&known))));
+    }
+    for spec in specs {
+        let key = format!("secrets.{}", spec.name);
+        if !options.secrets.contains_key(&spec.name) {
+            if spec.when.as_ref().is_none_or(applies) {
+                problems.push(
+                    Problem::new(key, format!("the secret is missing: {}", spec.description)).hint(
+                        format!(
+                            "set it to `env:NAME` or `file:PATH`, as in `{}`",
+                            example(&spec.name)
+                        ),
+                    ),
+                );
+            }
+            continue;
+        }
+        let shape = vault.inspect(&spec.name, |value| value.matching(&spec.patterns, applies));
+        match shape.flatten() {
+            Some((advice, Severity::Error)) => problems.push(Problem::new(key, advice)),
+            Some((advice, _)) => tracing::warn!(feed = %options.name, "`{key}`: {advice}"),
+            None => {}
+        }
+    }
+    (vault, problems)
+}
+
+/// What the plugin is given when its settings are checked: a placeholder for
+/// every secret that it would miss, so that it does not report again what
+/// [`open`] did.
+pub(crate) fn given(
+    plugin: &Plugin,
+    options: &FeedOptions,
+    vault: &Vault,
+) -> Vec<(String, String)> {
+    let mut given = vault.placeholders();
+    for spec in &plugin.descriptor().secrets {
+        let needed = spec
+            .when
+            .as_ref()
+            .is_none_or(|when| holds(when, plugin, options));
+        if needed && !given.iter().any(|(name, _)| *name == spec.name) {
+            given.push((spec.name.clone(), "missing".to_owned()));
+        }
+    }
+    given
+}
+
+/// Whether a setting, or its default, has one of the condition's values.
+fn holds(when: &Condition, plugin: &Plugin, options: &FeedOptions) -> bool {
+    let property = plugin
+        .settings_schema()
+        .get("properties")
+        .and_then(|p| p.get(&when.setting));
+    let default = property.and_then(|property| property.get("default"));
+    let text = match options.settings.get(&when.setting).or(default) {
+        Some(Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+        None => return false,
+    };
+    when.values.contains(&text)
+}
+
+fn listed(names: &[&str]) -> String {
+    match names {
+        [] => "none".to_owned(),
+        names => names
+            .iter()
+            .map(|name| format!("`{name}`"))
+            .collect::<Vec<_>>()
+            .join(", "),
+    }
+}
+
+fn example(name: &str) -> String {
+    format!("env:{}", name.to_ascii_uppercase())
+}

@@ -1,0 +1,51 @@
+//! Where events go.
+//!
+//! Delivery is redone, never undone. A sink *plans* before the batch is
+//! committed, the plan is committed together with the batch, and delivery
+//! follows the plan: once, or again after an interruption, with the same
+//! outcome.
+
+mod append;
+mod file;
+mod stdout;
+
+use bytes::Bytes;
+use serde_json::Value;
+
+pub use self::append::Append;
+pub(crate) use self::append::Files;
+pub use self::file::FileSink;
+pub use self::stdout::StdoutSink;
+use crate::bindings::types::{Batch, EventClass};
+use crate::error::Result;
+use crate::store::BoxFuture;
+
+/// Takes what a feed collects.
+pub trait Sink: Send + Sync {
+    /// A short constant name. A delivery found in the outbox goes to the sink
+    /// of the kind that planned it.
+    fn kind(&self) -> &str;
+
+    /// Says how `outgoing` is to be delivered, and changes nothing that a
+    /// reader of the sink would see.
+    fn plan<'a>(&'a self, outgoing: Outgoing<'a>) -> BoxFuture<'a, Result<Value>>;
+
+    /// Delivers `events` by `plan`. Returns when they are durable at their
+    /// destination. It may run again for the same plan, when it failed or the
+    /// process ended in its middle, and must not deliver anything twice if the
+    /// destination can tell.
+    fn deliver<'a>(&'a self, plan: &'a Value, events: &'a Bytes) -> BoxFuture<'a, Result<()>>;
+}
+
+/// A batch for which a sink makes a plan. It has at least one event.
+#[derive(Clone, Copy)]
+pub struct Outgoing<'a> {
+    /// The feed's name.
+    pub feed: &'a str,
+    /// The classes that the plugin emits.
+    pub classes: &'a [EventClass],
+    /// The batch, all but the bytes of its events.
+    pub batch: &'a Batch,
+    /// The events: whole lines, in the order of the batch's index.
+    pub events: &'a Bytes,
+}

@@ -1,0 +1,315 @@
+//! Appending lines to a file so that each is there once, whatever happens in
+//! between.
+//!
+//! The plan names the file by its inode, and the offset at which the lines
+//! begin. Delivery writes them there: doing it again writes the same bytes over
+//! themselves, so a reader that follows the file sees each line once. A file is
+//! never shortened. One that was renamed meanwhile (logrotate's `create`) is
+//! found in its folder by the inode.
+
+use std::collections::HashMap;
+use std::fs::{DirBuilder, File, TryLockError};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::failpoint;
+
+/// The place of some lines in one file.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Append {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+    offset: u64,
+    /// Which bytes of the delivery: [start, end).
+    spans: Vec<(usize, usize)>,
+}
+
+/// Files that are being written: open, and locked against other processes.
+/// Clones share them.
+#[derive(Clone)]
+pub(crate) struct Files {
+    open: Arc<Mutex<HashMap<PathBuf, File>>>,
+    mode: u32,
+}
+
+impl Files {
+    /// New files get the permissions `mode`, less the process's umask.
+    pub(crate) fn new(mode: u32) -> Self {
+        Self {
+            open: Arc::default(),
+            mode,
+        }
+    }
+
+    /// Plans to append the `spans` of a delivery to the file at `path`, at
+    /// whose end they will begin. Makes an empty file if there is none.
+    pub(crate) async fn plan(&self, path: PathBuf, spans: Vec<(usize, usize)>) -> Result<Append> {
+        let files = self.clone();
+        blocking(path.clone(), move || {
+            let mut open = files.open.lock().unwrap_or_else(PoisonError::into_inner);
+            let current = std::fs::metadata(&path)
+                .ok()
+                .map(|now| (now.dev(), now.ino()));
+            let kept = open.get(&path).and_then(|file| file.metadata().ok());
+            if kept.as_ref().map(|kept| (kept.dev(), kept.ino())) != current || kept.is_none() {
+                open.insert(path.clone(), open_or_create(&path, files.mode)?);
+            }
+            let file = open
+                .get(&path)
+                .ok_or_else(|| io::Error::other("not open"))?;
+            let now = file.metadata()?;
+            Ok(Append {
+                path,
+                device: now.dev(),
+                inode: now.ino(),
+                offset: now.len(),
+                spans,
+            })
+        })
+        .await
+    }
+
+    /// Writes what `append` says, and makes it durable.
+    pub(crate) async fn deliver(&self, append: Append, bytes: bytes::Bytes) -> Result<()> {
+        let files = self.clone();
+        blocking(append.path.clone(), move || {
+            let mut open = files.open.lock().unwrap_or_else(PoisonError::into_inner);
+            let kept = open
+                .get(&append.path)
+                .filter(|file| append.is_planned_for(file));
+            let found = match kept {
+                Some(file) => Some(file.try_clone()?),
+                None => append.find()?,
+            };
+            let (file, offset) = match found {
+                Some(file) => (file, append.offset),
+                None => {
+                    let file = open_or_create(&append.path, files.mode)?;
+                    let end = file.metadata()?.len();
+                    tracing::warn!(
+                        "`{}` was replaced or shortened during a delivery: the batch is appended \
+                         again, and a reader may see some of it twice",
+                        append.path.display()
+                    );
+                    open.insert(append.path.clone(), file.try_clone()?);
+                    (file, end)
+                }
+            };
+            append.write(&file, offset, &bytes)?;
+            file.sync_all()
+        })
+        .await
+    }
+
+    /// Closes every file but these.
+    pub(crate) fn keep_only<'a>(&self, appends: impl Iterator<Item = &'a Append>) {
+        let paths: Vec<&PathBuf> = appends.map(|append| &append.path).collect();
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|path, _| paths.contains(&path));
+    }
+}
+
+impl Append {
+    /// The file that was planned for: at its path, or renamed in its folder.
+    fn find(&self) -> io::Result<Option<File>> {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let others = match std::fs::read_dir(folder) {
+            Ok(entries) => entries.collect::<io::Result<Vec<_>>>()?,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(e) => return Err(e),
+        };
+        let others = others.into_iter().filter(|e| {
+            e.metadata()
+                .is_ok_and(|m| (m.dev(), m.ino()) == (self.device, self.inode))
+        });
+        for path in [self.path.clone()]
+            .into_iter()
+            .chain(others.map(|entry| entry.path()))
+        {
+            if let Ok(file) = File::options().read(true).write(true).open(&path)
+                && self.is_planned_for(&file)
+            {
+                lock(&file)?;
+                return Ok(Some(file));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether `file` is the one planned for, and still long enough.
+    fn is_planned_for(&self, file: &File) -> bool {
+        file.metadata().is_ok_and(|now| {
+            (now.dev(), now.ino()) == (self.device, self.inode) && now.len() >= self.offset
+        })
+    }
+
+    fn write(&self, file: &File, mut offset: u64, bytes: &[u8]) -> io::Result<()> {
+        for (start, end) in &self.spans {
+            let lines = bytes
+                .get(*start..*end)
+                .ok_or_else(|| io::Error::other("the plan does not fit its batch"))?;
+            let (half, rest) = lines.split_at(lines.len() / 2);
+            if failpoint::is_set("delivering") {
+                file.write_all_at(half, offset)?;
+                failpoint::pass("delivering");
+                file.write_all_at(rest, offset + half.len() as u64)?;
+            } else {
+                file.write_all_at(lines, offset)?;
+            }
+            offset += lines.len() as u64;
+        }
+        Ok(())
+    }
+}
+
+/// Opens and locks a file; makes it, and the folders it is in, if need be.
+fn open_or_create(path: &Path, mode: u32) -> io::Result<File> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder {
+        DirBuilder::new().recursive(true).create(folder)?;
+    }
+    let existing = File::options().read(true).write(true).open(path);
+    let file = match existing {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            let file = File::options()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(mode)
+                .open(path)?;
+            // The file's name is durable only when its folder is.
+            File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+            file
+        }
+        other => other?,
+    };
+    lock(&file)?;
+    Ok(file)
+}
+
+fn lock(file: &File) -> io::Result<()> {
+    file.try_lock().map_err(|e| match e {
+        TryLockError::WouldBlock => io::Error::other("another process or feed is writing to it"),
+        TryLockError::Error(e) => e,
+    })
+}
+
+async fn blocking<T: Send + 'static>(
+    path: PathBuf,
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|e| Err(io::Error::other(e)))
+        .map_err(|e| Error::sink(format!("`{}` can't be written: {e}", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    const LINES: Bytes = Bytes::from_static(b"one\ntwo\n");
+
+    async fn plan(path: &Path) -> Append {
+        Files::new(0o644)
+            .plan(path.to_owned(), vec![(0, 8)])
+            .await
+            .unwrap()
+    }
+
+    async fn deliver(append: &Append) {
+        Files::new(0o644)
+            .deliver(append.clone(), LINES)
+            .await
+            .unwrap();
+    }
+
+    fn text(path: &Path) -> String {
+        std::fs::read_to_string(path).unwrap()
+    }
+
+    #[tokio::test]
+    async fn delivering_twice_writes_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("new/out.ndjson");
+        let append = plan(&path).await;
+        deliver(&append).await;
+        deliver(&append).await;
+        assert_eq!(text(&path), "one\ntwo\n");
+        let next = plan(&path).await;
+        deliver(&next).await;
+        deliver(&next).await;
+        assert_eq!(text(&path), "one\ntwo\none\ntwo\n");
+    }
+
+    #[tokio::test]
+    async fn a_half_written_delivery_is_completed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out");
+        std::fs::write(&path, "old\n").unwrap();
+        let append = plan(&path).await;
+        std::fs::write(&path, "old\none\ntw").unwrap();
+        deliver(&append).await;
+        assert_eq!(text(&path), "old\none\ntwo\n");
+    }
+
+    #[tokio::test]
+    async fn a_renamed_file_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out");
+        let append = plan(&path).await;
+        std::fs::rename(&path, dir.path().join("out.1")).unwrap();
+        std::fs::write(&path, "new\n").unwrap();
+        deliver(&append).await;
+        assert_eq!(text(&dir.path().join("out.1")), "one\ntwo\n");
+        assert_eq!(text(&path), "new\n");
+    }
+
+    #[tokio::test]
+    async fn a_lost_or_shortened_file_gets_the_lines_at_its_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out");
+        std::fs::write(&path, "older\n").unwrap();
+        let append = plan(&path).await;
+        File::options()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_len(2)
+            .unwrap();
+        deliver(&append).await;
+        assert_eq!(text(&path), "olone\ntwo\n");
+        std::fs::remove_file(&path).unwrap();
+        deliver(&append).await;
+        assert_eq!(text(&path), "one\ntwo\n");
+    }
+
+    #[tokio::test]
+    async fn the_plan_follows_a_rotated_path_and_locks_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out");
+        let files = Files::new(0o644);
+        let first = files.plan(path.clone(), vec![(0, 4)]).await.unwrap();
+        files.deliver(first, LINES).await.unwrap();
+        std::fs::rename(&path, dir.path().join("out.1")).unwrap();
+        let second = files.plan(path.clone(), vec![(4, 8)]).await.unwrap();
+        files.deliver(second, LINES).await.unwrap();
+        assert_eq!(text(&dir.path().join("out.1")), "one\n");
+        assert_eq!(text(&path), "two\n");
+        let refused = Files::new(0o644).plan(path, vec![]).await.unwrap_err();
+        assert!(
+            refused.to_string().contains("another process or feed"),
+            "{refused}"
+        );
+    }
+}

@@ -1,0 +1,92 @@
+//! Where a feed's state lives: the values of its plugin, what is known of its
+//! progress, and the *outbox*, which holds the one batch that is committed and
+//! perhaps not yet delivered.
+//!
+//! [`Store`] is all that the host asks of it, so that another engine can take
+//! the place of [`SqliteStore`]. Its one hard promise is [`Store::commit`]: all
+//! of it is durable, or nothing.
+
+mod lock;
+mod sqlite;
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+pub use self::sqlite::SqliteStore;
+use crate::bindings::types::{Counters, Progress};
+use crate::error::Result;
+use crate::keyvalue::Values;
+use crate::sink::Append;
+
+/// What an async function of a trait object returns.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// State of feeds, each under its name.
+pub trait Store: Send + Sync {
+    /// The value that the plugin of `feed` keeps under `key`.
+    fn get<'a>(&'a self, feed: &'a str, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>>>;
+
+    /// Makes all of `commit` durable, or nothing. Returns when it is.
+    fn commit<'a>(&'a self, feed: &'a str, commit: Commit) -> BoxFuture<'a, Result<()>>;
+
+    /// The delivery in the outbox, if there is one.
+    fn outbox<'a>(&'a self, feed: &'a str) -> BoxFuture<'a, Result<Option<Delivery>>>;
+
+    /// Empties the outbox: what it held is delivered.
+    fn delivered<'a>(&'a self, feed: &'a str) -> BoxFuture<'a, Result<()>>;
+
+    /// What is known of `feed`; none: it never committed.
+    fn status<'a>(&'a self, feed: &'a str) -> BoxFuture<'a, Result<Option<Status>>>;
+
+    /// Every feed that ever committed, by name.
+    fn feeds(&self) -> BoxFuture<'_, Result<Vec<String>>>;
+
+    /// Forgets all of `feed`.
+    fn reset<'a>(&'a self, feed: &'a str) -> BoxFuture<'a, Result<()>>;
+}
+
+/// What one acknowledged batch changes.
+pub struct Commit {
+    /// What the plugin wrote.
+    pub values: Values,
+    /// Takes the place of the status before.
+    pub status: Status,
+    /// Goes into the outbox, which is empty; none: nothing to deliver.
+    pub delivery: Option<Delivery>,
+}
+
+/// One batch on its way out, and how it is to be delivered: kept together, so
+/// that a delivery that was interrupted is done again in the same way, whatever
+/// the configuration says by then.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Delivery {
+    /// The batch's checkpoint.
+    pub checkpoint: u64,
+    /// [`crate::Sink::kind`] of the sink that made the plan.
+    pub sink: String,
+    /// What [`crate::Sink::plan`] returned.
+    pub plan: serde_json::Value,
+    /// The batch's events: whole lines.
+    pub events: Bytes,
+    /// The dead letters (whole lines), and where they go.
+    pub dead_letters: Option<(Append, Bytes)>,
+}
+
+/// What is known of a feed, for people and for `source-host state show`.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Status {
+    /// Name and version of the plugin that wrote the state.
+    pub plugin: String,
+    /// The last batch committed.
+    pub checkpoint: u64,
+    /// When that was, in ms since 1970, by the host's clock.
+    pub committed_at: i64,
+    /// How far each partition has come.
+    pub progress: BTreeMap<String, Progress>,
+    /// Sums over all batches.
+    pub counters: Counters,
+}

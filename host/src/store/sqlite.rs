@@ -1,0 +1,360 @@
+//! The store in one SQLite file.
+//!
+//! SQLite because a batch's events, the plugin's values and the status must
+//! become durable together, and because `sqlite3 state.db` answers questions at
+//! three in the morning.
+
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::lock::Lock;
+use super::{BoxFuture, Commit, Delivery, Status, Store};
+use crate::error::{Error, Result};
+use crate::failpoint;
+use crate::keyvalue::Values;
+
+/// The form of the tables; a file with a higher number is not touched.
+const VERSION: i64 = 1;
+
+const TABLES: &str = "
+    CREATE TABLE IF NOT EXISTS value (
+        feed TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL,
+        PRIMARY KEY (feed, key));
+    CREATE TABLE IF NOT EXISTS status (
+        feed TEXT NOT NULL PRIMARY KEY, status TEXT NOT NULL);
+    CREATE TABLE IF NOT EXISTS outbox (
+        feed TEXT NOT NULL PRIMARY KEY, checkpoint INTEGER NOT NULL,
+        sink TEXT NOT NULL, plan TEXT NOT NULL, events BLOB NOT NULL,
+        dead_letters_plan TEXT, dead_letters BLOB);
+";
+
+/// A [`Store`] in the file `state.db` of a folder. Clones share it.
+#[derive(Clone)]
+pub struct SqliteStore {
+    connection: Arc<Mutex<Connection>>,
+    _lock: Option<Arc<Lock>>,
+}
+
+impl SqliteStore {
+    /// Opens the folder `dir`, and makes it if it is not there. One process at
+    /// a time may: the error names the other.
+    pub fn open(dir: &Path) -> Result<Self> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .map_err(|e| {
+                Error::storage(format!("the folder `{}` can't be made: {e}", dir.display()))
+            })?;
+        let lock = Lock::take(dir)?;
+        Self::connect(dir, Some(Arc::new(lock)))
+    }
+
+    /// Opens the folder `dir` to look at, also while another process works in
+    /// it.
+    pub fn open_shared(dir: &Path) -> Result<Self> {
+        Self::connect(dir, None)
+    }
+
+    fn connect(dir: &Path, lock: Option<Arc<Lock>>) -> Result<Self> {
+        let path = dir.join("state.db");
+        let opened = || -> rusqlite::Result<(Connection, i64)> {
+            let connection = Connection::open(&path)?;
+            connection.busy_timeout(Duration::from_secs(10))?;
+            connection.pragma_update(None, "journal_mode", "WAL")?;
+            connection.pragma_update(None, "synchronous", "FULL")?;
+            let version = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+            if version == 0 {
+                connection.execute_batch(TABLES)?;
+                connection.pragma_update(None, "user_version", VERSION)?;
+            }
+            Ok((connection, version))
+        };
+        let (connection, version) = opened().map_err(|e| {
+            Error::storage(format!(
+                "the state `{}` can't be opened: {e}",
+                path.display()
+            ))
+        })?;
+        if version > VERSION {
+            return Err(Error::storage(format!(
+                "the state `{}` was written by a newer version of this program",
+                path.display()
+            ))
+            .hint("use that version, or another `state_dir`"));
+        }
+        Ok(Self {
+            connection: Arc::new(Mutex::new(connection)),
+            _lock: lock,
+        })
+    }
+
+    /// Tries whether the state can be written, without changing it.
+    pub async fn probe(&self) -> Result<()> {
+        self.run("written", |connection| {
+            connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK;")
+        })
+        .await
+    }
+
+    /// Runs `work` where it may wait for the disk.
+    async fn run<T: Send + 'static>(
+        &self,
+        verb: &str,
+        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let connection = self.connection.clone();
+        let done = tokio::task::spawn_blocking(move || {
+            work(&mut connection.lock().unwrap_or_else(PoisonError::into_inner))
+        });
+        match done.await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(e)) => Err(Error::storage(format!("the state can't be {verb}: {e}"))),
+            Err(e) => Err(Error::storage(format!("the state can't be {verb}: {e}"))),
+        }
+    }
+}
+
+impl Store for SqliteStore {
+    fn get<'a>(&'a self, feed: &'a str, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>>> {
+        let (feed, key) = (feed.to_owned(), key.to_owned());
+        Box::pin(self.run("read", move |connection| {
+            connection
+                .prepare_cached("SELECT value FROM value WHERE feed = ? AND key = ?")?
+                .query_row(params![feed, key], |row| row.get(0))
+                .optional()
+        }))
+    }
+
+    fn commit<'a>(&'a self, feed: &'a str, commit: Commit) -> BoxFuture<'a, Result<()>> {
+        let feed = feed.to_owned();
+        Box::pin(self.run("written", move |connection| {
+            let transaction = connection.transaction()?;
+            write_values(&transaction, &feed, &commit.values)?;
+            transaction
+                .prepare_cached("INSERT OR REPLACE INTO status (feed, status) VALUES (?, ?)")?
+                .execute(params![feed, to_json(&commit.status)?])?;
+            if let Some(delivery) = &commit.delivery {
+                write_outbox(&transaction, &feed, delivery)?;
+            }
+            failpoint::pass("committing");
+            transaction.commit()
+        }))
+    }
+
+    fn outbox<'a>(&'a self, feed: &'a str) -> BoxFuture<'a, Result<Option<Delivery>>> {
+        let feed = feed.to_owned();
+        Box::pin(self.run("read", move |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT checkpoint, sink, plan, events, dead_letters_plan, dead_letters
+                     FROM outbox WHERE feed = ?",
+                )?
+                .query_row(params![feed], read_delivery)
+                .optional()
+        }))
+    }
+
+    fn delivered<'a>(&'a self, feed: &'a str) -> BoxFuture<'a, Result<()>> {
+        let feed = feed.to_owned();
+        Box::pin(self.run("written", move |connection| {
+            connection
+                .prepare_cached("DELETE FROM outbox WHERE feed = ?")?
+                .execute(params![feed])
+                .map(drop)
+        }))
+    }
+
+    fn status<'a>(&'a self, feed: &'a str) -> BoxFuture<'a, Result<Option<Status>>> {
+        let feed = feed.to_owned();
+        Box::pin(self.run("read", move |connection| {
+            connection
+                .prepare_cached("SELECT status FROM status WHERE feed = ?")?
+                .query_row(params![feed], |row| from_json(&row.get::<_, String>(0)?))
+                .optional()
+        }))
+    }
+
+    fn feeds(&self) -> BoxFuture<'_, Result<Vec<String>>> {
+        Box::pin(self.run("read", |connection| {
+            connection
+                .prepare_cached("SELECT feed FROM status ORDER BY feed")?
+                .query_map([], |row| row.get(0))?
+                .collect()
+        }))
+    }
+
+    fn reset<'a>(&'a self, feed: &'a str) -> BoxFuture<'a, Result<()>> {
+        let feed = feed.to_owned();
+        Box::pin(self.run("written", move |connection| {
+            let transaction = connection.transaction()?;
+            for table in ["value", "status", "outbox"] {
+                transaction.execute(&format!("DELETE FROM {table} WHERE feed = ?"), [&feed])?;
+            }
+            transaction.commit()
+        }))
+    }
+}
+
+fn write_values(connection: &Connection, feed: &str, values: &Values) -> rusqlite::Result<()> {
+    for (key, value) in values {
+        match value {
+            Some(value) => connection
+                .prepare_cached("INSERT OR REPLACE INTO value (feed, key, value) VALUES (?, ?, ?)")?
+                .execute(params![feed, key, value])?,
+            None => connection
+                .prepare_cached("DELETE FROM value WHERE feed = ? AND key = ?")?
+                .execute(params![feed, key])?,
+        };
+    }
+    Ok(())
+}
+
+/// Fails if there is a row: a batch that is not delivered is never replaced.
+fn write_outbox(connection: &Connection, feed: &str, delivery: &Delivery) -> rusqlite::Result<()> {
+    let (dead_letters_plan, dead_letters) = match &delivery.dead_letters {
+        Some((append, bytes)) => (Some(to_json(append)?), Some(bytes.as_ref())),
+        None => (None, None),
+    };
+    connection
+        .prepare_cached(
+            "INSERT INTO outbox
+                (feed, checkpoint, sink, plan, events, dead_letters_plan, dead_letters)
+             VALUES (?, ?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(params![
+            feed,
+            delivery.checkpoint.cast_signed(),
+            delivery.sink,
+            to_json(&delivery.plan)?,
+            delivery.events.as_ref(),
+            dead_letters_plan,
+            dead_letters,
+        ])
+        .map(drop)
+}
+
+fn read_delivery(row: &rusqlite::Row<'_>) -> rusqlite::Result<Delivery> {
+    let dead_letters = match row.get::<_, Option<String>>("dead_letters_plan")? {
+        Some(plan) => Some((
+            from_json(&plan)?,
+            Bytes::from(row.get::<_, Vec<u8>>("dead_letters")?),
+        )),
+        None => None,
+    };
+    Ok(Delivery {
+        checkpoint: row.get::<_, i64>("checkpoint")?.cast_unsigned(),
+        sink: row.get("sink")?,
+        plan: from_json(&row.get::<_, String>("plan")?)?,
+        events: row.get::<_, Vec<u8>>("events")?.into(),
+        dead_letters,
+    })
+}
+
+fn to_json(value: &impl serde::Serialize) -> rusqlite::Result<String> {
+    serde_json::to_string(value).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> rusqlite::Result<T> {
+    serde_json::from_str(text).map_err(|e| {
+        rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, e.into())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn delivery(checkpoint: u64) -> Delivery {
+        Delivery {
+            checkpoint,
+            sink: "stdout".into(),
+            plan: serde_json::json!({"a": [1, 2]}),
+            events: Bytes::from_static(b"{}\n"),
+            dead_letters: None,
+        }
+    }
+
+    fn commit(checkpoint: u64, key: &str, value: Option<&[u8]>, send: bool) -> Commit {
+        Commit {
+            values: Values::from([(key.to_owned(), value.map(<[u8]>::to_vec))]),
+            status: Status {
+                checkpoint,
+                ..Status::default()
+            },
+            delivery: send.then(|| delivery(checkpoint)),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_committed_is_there_and_a_full_outbox_refuses_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(dir.path()).unwrap();
+        store.probe().await.unwrap();
+        store
+            .commit("f", commit(1, "head", Some(b"one"), true))
+            .await
+            .unwrap();
+        assert_eq!(store.get("f", "head").await.unwrap().unwrap(), b"one");
+        assert_eq!(store.get("g", "head").await.unwrap(), None);
+        assert_eq!(store.outbox("f").await.unwrap(), Some(delivery(1)));
+
+        let refused = store
+            .commit("f", commit(2, "head", Some(b"two"), true))
+            .await;
+        assert_eq!(refused.unwrap_err().kind(), crate::Kind::Storage);
+        assert_eq!(
+            store.get("f", "head").await.unwrap().unwrap(),
+            b"one",
+            "nothing of it"
+        );
+        assert_eq!(store.status("f").await.unwrap().unwrap().checkpoint, 1);
+
+        store.delivered("f").await.unwrap();
+        store
+            .commit("f", commit(2, "head", None, false))
+            .await
+            .unwrap();
+        assert_eq!(store.get("f", "head").await.unwrap(), None);
+        assert_eq!(store.outbox("f").await.unwrap(), None);
+        assert_eq!(store.feeds().await.unwrap(), ["f"]);
+        store.reset("f").await.unwrap();
+        assert_eq!(store.status("f").await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_second_process_is_refused_by_pid_and_may_look() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(dir.path()).unwrap();
+        store.commit("f", commit(1, "k", None, true)).await.unwrap();
+        let refused = SqliteStore::open(dir.path()).err().unwrap();
+        assert!(
+            refused
+                .to_string()
+                .contains(&std::process::id().to_string()),
+            "{refused}"
+        );
+        let shared = SqliteStore::open_shared(dir.path()).unwrap();
+        assert_eq!(shared.outbox("f").await.unwrap().unwrap().checkpoint, 1);
+        drop(store);
+        SqliteStore::open(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn a_newer_file_is_not_touched() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(SqliteStore::open(dir.path()).unwrap());
+        let connection = Connection::open(dir.path().join("state.db")).unwrap();
+        connection
+            .pragma_update(None, "user_version", VERSION + 1)
+            .unwrap();
+        let refused = SqliteStore::open(dir.path()).err().unwrap();
+        assert!(refused.to_string().contains("newer version"), "{refused}");
+    }
+}

@@ -1,0 +1,122 @@
+//! Sums over batches.
+
+use std::collections::BTreeMap;
+
+use crate::bindings::types::{Batch, Counters, Progress, TypeCount};
+
+/// Names of types that are kept apart in a sum.
+const NAMES: usize = 256;
+
+/// What one run of a feed brought.
+#[derive(Clone, Debug, Default)]
+pub struct Totals {
+    /// Batches, empty ones included.
+    pub batches: u64,
+    /// Sums of the batches' counters.
+    pub counters: Counters,
+    /// Events by class and activity.
+    pub events: BTreeMap<(u32, u32), u64>,
+    /// Bytes of events.
+    pub event_bytes: u64,
+    /// Where each partition is.
+    pub progress: BTreeMap<String, Progress>,
+}
+
+impl Totals {
+    /// Adds one batch. `event_bytes` is the length of its events.
+    pub(crate) fn add(&mut self, batch: &Batch, event_bytes: u64) {
+        self.batches += 1;
+        self.event_bytes += event_bytes;
+        self.counters.add(&batch.counters);
+        for entry in &batch.index {
+            *self
+                .events
+                .entry((entry.class, entry.activity))
+                .or_default() += 1;
+        }
+        if let Some(progress) = &batch.progress {
+            self.progress
+                .insert(batch.partition.clone(), progress.clone());
+        }
+    }
+}
+
+impl Counters {
+    /// Adds the counts of a further batch.
+    pub(crate) fn add(&mut self, more: &Counters) {
+        for (sum, count) in [
+            (&mut self.received, more.received),
+            (&mut self.emitted, more.emitted),
+            (&mut self.duplicates, more.duplicates),
+            (&mut self.not_selected, more.not_selected),
+            (&mut self.rejected, more.rejected),
+            (&mut self.requests, more.requests),
+            (&mut self.bytes, more.bytes),
+        ] {
+            *sum = sum.saturating_add(count);
+        }
+        for TypeCount { name, count } in &more.not_selected_types {
+            let types = &mut self.not_selected_types;
+            match types.binary_search_by(|type_| type_.name.as_str().cmp(name)) {
+                Ok(at) => {
+                    if let Some(type_) = types.get_mut(at) {
+                        type_.count = type_.count.saturating_add(*count);
+                    }
+                }
+                // The names come from a server: there may be no end of them.
+                Err(_) if types.len() >= NAMES => {}
+                Err(at) => types.insert(
+                    at,
+                    TypeCount {
+                        name: name.clone(),
+                        count: *count,
+                    },
+                ),
+            }
+        }
+    }
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self {
+            received: 0,
+            emitted: 0,
+            duplicates: 0,
+            not_selected: 0,
+            rejected: 0,
+            requests: 0,
+            bytes: 0,
+            not_selected_types: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counters(emitted: u64, types: &[(&str, u64)]) -> Counters {
+        let types = types.iter().map(|(name, count)| TypeCount {
+            name: (*name).into(),
+            count: *count,
+        });
+        Counters {
+            emitted,
+            not_selected_types: types.collect(),
+            ..Counters::default()
+        }
+    }
+
+    #[test]
+    fn counts_add_up_by_name() {
+        let mut sum = Counters::default();
+        sum.add(&counters(2, &[("b", 1)]));
+        sum.add(&counters(3, &[("a", 5), ("b", 2)]));
+        assert_eq!(sum, counters(5, &[("a", 5), ("b", 3)]));
+        for number in 0..1_000 {
+            sum.add(&counters(0, &[(&format!("n{number}"), 1)]));
+        }
+        assert_eq!(sum.not_selected_types.len(), NAMES);
+    }
+}
