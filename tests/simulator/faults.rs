@@ -1,13 +1,14 @@
 //! Faults on demand: what goes wrong, at which requests.
 //!
-//! A fault that can be seen in HTTP changes the [`Answer`]. One of the wire is only marked there
+//! A fault that can be seen in HTTP changes the [`Answer`](crate::Answer). One of the wire is only marked there
 //! ([`Wire`]) and carried out by whoever transports it: the server's stream, or a test in virtual
 //! time that makes of it what its own transport would report.
 
+mod effect;
 mod spec;
 
 use crate::dice::Dice;
-use crate::model::{Answer, Endpoint, http_date};
+use crate::model::Endpoint;
 
 /// What goes wrong with one answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -115,6 +116,7 @@ pub enum When {
 pub struct Rule {
     faults: Vec<Fault>,
     on: Option<Endpoint>,
+    organization: Option<String>,
     when: When,
     seen: u64,
 }
@@ -130,6 +132,7 @@ impl Rule {
         Rule {
             faults,
             on: None,
+            organization: None,
             when: When::Always,
             seen: 0,
         }
@@ -143,9 +146,25 @@ impl Rule {
         }
     }
 
+    /// Only at requests that name this organisation in `x-org-id`; others aren't counted.
+    pub fn of(self, organization: &str) -> Rule {
+        Rule {
+            organization: Some(organization.to_owned()),
+            ..self
+        }
+    }
+
     /// Only then.
     pub fn when(self, when: When) -> Rule {
         Rule { when, ..self }
+    }
+
+    fn is_about(&self, endpoint: Endpoint, organization: Option<&str>) -> bool {
+        self.on.is_none_or(|on| on == endpoint)
+            && self
+                .organization
+                .as_deref()
+                .is_none_or(|own| organization == Some(own))
     }
 
     fn fires(&mut self, dice: &mut Dice) -> bool {
@@ -187,11 +206,11 @@ impl Faults {
         self.rules.clear();
     }
 
-    /// The fault of the next request, if any.
-    pub(crate) fn draw(&mut self, endpoint: Endpoint) -> Option<Fault> {
+    /// The fault of a request, if any.
+    pub(crate) fn draw(&mut self, endpoint: Endpoint, organization: Option<&str>) -> Option<Fault> {
         let mut drawn = None;
         for rule in &mut self.rules {
-            if rule.on.is_some_and(|on| on != endpoint) || !rule.fires(&mut self.dice) {
+            if !rule.is_about(endpoint, organization) || !rule.fires(&mut self.dice) {
                 continue;
             }
             if drawn.is_none() {
@@ -200,135 +219,6 @@ impl Faults {
             }
         }
         drawn
-    }
-}
-
-impl Fault {
-    /// Faults from which a collector recovers by trying again, each a few times in this list by
-    /// how common it is: for a seeded mix.
-    pub fn passing() -> Vec<Fault> {
-        let status = |status, retry_after| Fault::Status {
-            status,
-            retry_after,
-        };
-        vec![
-            status(429, RetryAfter::Absent),
-            status(429, RetryAfter::Seconds(2)),
-            status(429, RetryAfter::Date(3)),
-            status(500, RetryAfter::Absent),
-            status(503, RetryAfter::Absent),
-            status(503, RetryAfter::Seconds(1)),
-            Fault::Html,
-            Fault::NotAnArray,
-            Fault::BrokenJson,
-            Fault::NoSearchAfter,
-            Fault::GarbledSearchAfter,
-            Fault::UnmovedSearchAfter,
-            Fault::FirstPageAgain,
-            Fault::WrongResultCount(1),
-            Fault::WrongResultCount(-1),
-            Fault::NoPagingHeaders,
-            Fault::NoHeader("X-Result-Count".to_owned()),
-            Fault::NoHeader("Date".to_owned()),
-            Fault::Wire(Wire::UpperCase),
-            Fault::Wire(Wire::LowerCase),
-            Fault::Wire(Wire::Reset),
-            Fault::Wire(Wire::Cut(0)),
-            Fault::Wire(Wire::Cut(700)),
-            Fault::Wire(Wire::Cut(5000)),
-        ]
-    }
-
-    /// The answer that this fault gives in place of the API's.
-    pub(crate) fn instead(&self, now_ms: i64) -> Option<Answer> {
-        match self {
-            Fault::Status {
-                status,
-                retry_after,
-            } => {
-                let answer = Answer::refused(*status, message(*status));
-                Some(match retry_after {
-                    RetryAfter::Absent => answer,
-                    RetryAfter::Seconds(seconds) => {
-                        answer.with_header("Retry-After", seconds.to_string())
-                    }
-                    RetryAfter::Date(seconds) => answer.with_header(
-                        "Retry-After",
-                        http_date(now_ms + i64::from(*seconds) * 1000),
-                    ),
-                })
-            }
-            Fault::Redirect(location) => {
-                let answer = Answer::new(302, "text/html; charset=utf-8", "");
-                Some(answer.with_header("Location", location.clone()))
-            }
-            Fault::Html => Some(Answer::new(
-                200,
-                "text/html; charset=utf-8",
-                "<!DOCTYPE html><html><head><title>Sign in</title></head><body></body></html>\n",
-            )),
-            Fault::NotAnArray => Some(Answer::json(200, r#"{"events":[],"next":null}"#)),
-            _ => None,
-        }
-    }
-
-    /// Alters an answer of the API. `search_after` is the one of the request.
-    pub(crate) fn alter(&self, answer: &mut Answer, search_after: Option<String>, now_ms: i64) {
-        match self {
-            Fault::BrokenJson => answer.body.truncate(answer.body.len() / 2),
-            Fault::Oversized(bytes) => oversize(answer, *bytes),
-            Fault::NoSearchAfter => answer.drop_header("X-Search_after"),
-            Fault::GarbledSearchAfter => {
-                answer.set_header("X-Search_after", "[1576181718000,\"DZr")
-            }
-            Fault::UnmovedSearchAfter => {
-                if let Some(search_after) = search_after {
-                    answer.set_header("X-Search_after", search_after);
-                }
-            }
-            Fault::WrongResultCount(off) => {
-                let count = answer
-                    .header("X-Result-Count")
-                    .and_then(|text| text.parse::<i64>().ok());
-                if let Some(count) = count {
-                    answer.set_header("X-Result-Count", (count + off).to_string());
-                }
-            }
-            Fault::NoHeader(name) => answer.drop_header(name),
-            Fault::NoPagingHeaders => answer.headers.retain(|(name, _)| !name.starts_with("X-")),
-            Fault::DateOff(ms) => answer.set_header("Date", http_date(now_ms + ms)),
-            Fault::Wire(wire) => answer.wire = *wire,
-            Fault::Status { .. }
-            | Fault::Redirect(_)
-            | Fault::Html
-            | Fault::NotAnArray
-            | Fault::FirstPageAgain => {}
-        }
-    }
-}
-
-fn oversize(answer: &mut Answer, bytes: usize) {
-    let mut body = Vec::with_capacity(answer.body.len() + bytes);
-    let (first, rest) = answer.body.split_at(answer.body.len().min(1));
-    body.extend_from_slice(first);
-    body.resize(first.len() + bytes, b' ');
-    body.extend_from_slice(rest);
-    answer.body = body.into();
-}
-
-fn message(status: u16) -> &'static str {
-    match status {
-        400 => "Bad Request",
-        401 => "Unauthorized",
-        402 => "Payment Required",
-        403 => "Forbidden",
-        404 => "Not Found",
-        429 => "Too Many Requests",
-        500 => "Internal Server Error",
-        502 => "Bad Gateway",
-        503 => "Service Unavailable",
-        504 => "Gateway Timeout",
-        _ => "the simulator was told to answer so",
     }
 }
 
@@ -341,8 +231,8 @@ mod tests {
         faults.add(Rule::new(Fault::Html).on(Endpoint::Events).when(when));
         (1..=10)
             .filter(|_| {
-                assert_eq!(faults.draw(Endpoint::Count), None);
-                faults.draw(Endpoint::Events).is_some()
+                assert_eq!(faults.draw(Endpoint::Count, None), None);
+                faults.draw(Endpoint::Events, None).is_some()
             })
             .collect()
     }
@@ -362,7 +252,17 @@ mod tests {
         let mut faults = Faults::new(1);
         faults.add(Rule::new(Fault::Html).when(When::Nth(1)));
         faults.add(Rule::new(Fault::NotAnArray).when(When::Nth(2)));
-        let drawn: Vec<_> = (0..3).map(|_| faults.draw(Endpoint::Events)).collect();
+        let drawn: Vec<_> = (0..3)
+            .map(|_| faults.draw(Endpoint::Events, None))
+            .collect();
         assert_eq!(drawn, [Some(Fault::Html), Some(Fault::NotAnArray), None]);
+    }
+    #[test]
+    fn a_rule_may_be_about_one_organisation() {
+        let mut faults = Faults::new(1);
+        faults.add("html,org=b".parse().unwrap());
+        let drawn = ["a", "b", "c"].map(|id| faults.draw(Endpoint::Events, Some(id)).is_some());
+        assert_eq!(drawn, [false, true, false]);
+        assert_eq!(faults.draw(Endpoint::Events, None), None);
     }
 }

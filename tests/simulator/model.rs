@@ -196,7 +196,7 @@ impl Model {
     pub fn answer(&mut self, request: Request, now_ms: i64) -> Answer {
         let endpoint = Endpoint::at(request.path);
         self.count(endpoint);
-        let fault = self.faults.draw(endpoint);
+        let fault = self.faults.draw(endpoint, request.header("x-org-id"));
         self.stats.faults += u64::from(fault.is_some());
 
         let instead = fault.as_ref().and_then(|fault| fault.instead(now_ms));

@@ -10,13 +10,13 @@ const HELP: &str = "a fault is one of status=CODE[,retry-after=SECONDS|retry-dat
 html, not-an-array, broken-json, redirect=URL, oversized=BYTES, no-search-after, \
 garbled-search-after, unmoved-search-after, first-page-again, wrong-count=OFF, no-header=NAME, \
 no-paging-headers, date-off=MS, upper-case, lower-case, cut=BYTES, reset, stall, \
-stall-in-body=BYTES, slow=BYTES/MS, passing (any that passes); then on=events|count|distinct|token \
-and one of next=N, nth=N, every=N, from=N, chance=P";
+stall-in-body=BYTES, slow=BYTES/MS, passing (any that passes); then on=events|count|distinct|token, \
+org=ID, and one of next=N, nth=N, every=N, from=N, chance=P";
 
 impl FromStr for Rule {
     type Err = String;
 
-    /// Reads `FAULT[,on=ENDPOINT][,OCCASION]`, as in `status=429,retry-after=5,on=events,every=10`.
+    /// Reads `FAULT[,on=ENDPOINT][,org=ID][,OCCASION]`, as in `status=429,retry-after=5,on=events,every=10`.
     fn from_str(text: &str) -> Result<Rule, String> {
         read(text).ok_or_else(|| format!("`{text}` is no fault\n\nhint: {HELP}"))
     }
@@ -26,6 +26,7 @@ fn read(text: &str) -> Option<Rule> {
     let mut faults = Vec::new();
     let mut retry_after = RetryAfter::Absent;
     let mut on = None;
+    let mut organization = None;
     let mut when = When::Always;
     for word in text.split(',') {
         let (name, value) = word.split_once('=').unwrap_or((word, ""));
@@ -33,6 +34,7 @@ fn read(text: &str) -> Option<Rule> {
             "retry-after" => retry_after = RetryAfter::Seconds(value.parse().ok()?),
             "retry-date" => retry_after = RetryAfter::Date(value.parse().ok()?),
             "on" => on = Some(endpoint(value)?),
+            "org" => organization = Some(value),
             "next" => when = When::Next(value.parse().ok()?),
             "nth" => when = When::Nth(value.parse().ok()?),
             "every" => when = When::Every(value.parse().ok()?),
@@ -53,12 +55,17 @@ fn read(text: &str) -> Option<Rule> {
             *to = retry_after;
         }
     }
-    let rule = Rule::any_of(faults).when(when);
-    match (rule.faults.is_empty(), on) {
-        (true, _) => None,
-        (false, Some(on)) => Some(rule.on(on)),
-        (false, None) => Some(rule),
+    if faults.is_empty() {
+        return None;
     }
+    let mut rule = Rule::any_of(faults).when(when);
+    if let Some(endpoint) = on {
+        rule = rule.on(endpoint);
+    }
+    if let Some(id) = organization {
+        rule = rule.of(id);
+    }
+    Some(rule)
 }
 
 fn endpoint(name: &str) -> Option<Endpoint> {

@@ -78,6 +78,7 @@ pub(super) struct Shaper<'a> {
     pub(super) dice: &'a mut Dice,
     pub(super) odd: Option<Odd>,
     pub(super) defect: Option<Defect>,
+    pub(super) bare: bool,
 }
 
 impl Shaper<'_> {
@@ -85,7 +86,11 @@ impl Shaper<'_> {
     pub(super) fn write(&mut self, out: &mut BytesMut) -> Option<String> {
         let id = self.id();
         Json::object(out, |json| {
-            self.body(json);
+            match (self.bare, self.row.shape) {
+                // Its kind depends on what was bound.
+                (true, Shape::AccountBound | Shape::SystemBound) | (false, _) => self.body(json),
+                (true, _) => {}
+            }
             self.tail(json, id.as_deref());
         });
         id

@@ -1,5 +1,7 @@
 //! When the events of a tenant happen: an even spread with bursts at one instant.
 
+use chrono::{Datelike, Timelike};
+
 use crate::dice::Dice;
 
 /// A time as the API writes it.
@@ -76,13 +78,30 @@ impl Moment {
     /// RFC 3339 up to the fraction, without a zone; the time is first moved by these minutes.
     pub(crate) fn local_text(self, offset_minutes: i64) -> String {
         let ms = self.ms + offset_minutes * 60_000;
-        let time = chrono::DateTime::from_timestamp_millis(ms).unwrap_or_default();
-        let mut text = time.format("%Y-%m-%dT%H:%M:%S").to_string();
+        let time = chrono::DateTime::from_timestamp_millis(ms)
+            .unwrap_or_default()
+            .naive_utc();
+        let mut text = String::with_capacity(36);
+        // By hand, as each event has one of these and chrono's formats are slow.
+        push_digits(&mut text, time.year().unsigned_abs(), 4);
+        for (before, number) in [
+            ('-', time.month()),
+            ('-', time.day()),
+            ('T', time.hour()),
+            (':', time.minute()),
+            (':', time.second()),
+        ] {
+            text.push(before);
+            push_digits(&mut text, number, 2);
+        }
         if self.digits > 0 {
-            let nanos = self.ms.rem_euclid(1000) * 1_000_000 + i64::from(self.below_ms);
-            let fraction = format!("{nanos:09}");
+            let nanos = self.ms.rem_euclid(1000) as u32 * 1_000_000 + self.below_ms;
             text.push('.');
-            text.push_str(fraction.get(..self.digits).unwrap_or(&fraction));
+            push_digits(
+                &mut text,
+                nanos / 10_u32.pow(9 - self.digits as u32),
+                self.digits,
+            );
         }
         text
     }
@@ -90,6 +109,13 @@ impl Moment {
     /// As the API writes it: `2026-02-22T01:00:52.203069748Z`.
     pub(crate) fn text(self) -> String {
         self.local_text(0) + "Z"
+    }
+}
+
+fn push_digits(text: &mut String, number: u32, width: usize) {
+    for place in (0..width as u32).rev() {
+        let digit = (number / 10_u32.pow(place) % 10) as u8;
+        text.push(char::from(b'0' + digit));
     }
 }
 
