@@ -15,13 +15,19 @@ export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS := \
 	--remap-path-prefix=$(shell rustc --print sysroot)=rust \
 	--remap-path-prefix=$(CURDIR)=jumpcloud
 
+RUN := dist/source-host run --once --plugin dist/jumpcloud.wasm --secret token=env:JUMPCLOUD_API_KEY
+
 .PHONY: help run test check build component host simulator bench dist clean
 
 help: ## Lists the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
 
 run: build simulator ## Collects once: from JumpCloud with JUMPCLOUD_API_KEY set, else from the simulator
-	@./tests/run.sh $(ARGS)
+	@if [ -n "$$JUMPCLOUD_API_KEY" ]; then \
+		exec $(RUN) --state state $(ARGS); \
+	fi; \
+	state=$$(mktemp -d) && trap 'rm -rf "$$state"' EXIT && \
+	target/release/jumpcloud-simulator run -- $(RUN) --set api_base_url={url} --state "$$state" $(ARGS)
 
 test: build simulator ## Runs all tests, the end-to-end ones on the built component in the built host
 	cargo test --locked --release --workspace

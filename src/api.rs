@@ -86,7 +86,9 @@ impl Head {
     /// The first header of this name (in lower case), trimmed.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut headers = self.headers.iter();
-        headers.find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+        headers
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.trim())
     }
 
     /// The server's clock: ms since 1970 UTC.
@@ -112,7 +114,8 @@ impl Head {
 
     /// Whether the body is said to be a page for people.
     pub fn is_html(&self) -> bool {
-        self.header("content-type").is_some_and(|kind| kind.to_ascii_lowercase().contains("html"))
+        self.header("content-type")
+            .is_some_and(|kind| kind.to_ascii_lowercase().contains("html"))
     }
 }
 
@@ -138,7 +141,10 @@ impl PageHead {
                 Err(_) => Err(format!("`{name}` is no number")),
             },
         };
-        if let Some(sort) = head.header("x-sort").filter(|sort| !sort.eq_ignore_ascii_case("asc")) {
+        if let Some(sort) = head
+            .header("x-sort")
+            .filter(|sort| !sort.eq_ignore_ascii_case("asc"))
+        {
             let sort: String = sort.chars().take(20).collect();
             return Err(format!("`X-Sort` is `{sort}`, asked was `ASC`"));
         }
@@ -169,7 +175,11 @@ mod tests {
     use super::*;
 
     fn query() -> Query {
-        Query { services: vec!["directory", "sso"], start: 1_771_722_000_000, end: None }
+        Query {
+            services: vec!["directory", "sso"],
+            start: 1_771_722_000_000,
+            end: None,
+        }
     }
 
     #[test]
@@ -184,7 +194,10 @@ mod tests {
             text(query().events(1000, Some(&after.unwrap()))),
             r#"{"service":["directory","sso"],"start_time":"2026-02-22T01:00:00.000Z","sort":"ASC","limit":1000,"search_after":[1576181718000,"DZrPyW8BNsa9iKWoOm7h"]}"#
         );
-        let bounded = Query { end: Some(1_771_722_000_001), ..query() };
+        let bounded = Query {
+            end: Some(1_771_722_000_001),
+            ..query()
+        };
         assert_eq!(
             text(bounded.count()),
             r#"{"service":["directory","sso"],"start_time":"2026-02-22T01:00:00.000Z","end_time":"2026-02-22T01:00:00.001Z"}"#
@@ -192,8 +205,14 @@ mod tests {
     }
 
     fn head(headers: &[(&str, &str)]) -> Head {
-        let headers = headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
-        Head { status: 200, headers }
+        let headers = headers
+            .iter()
+            .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
+            .collect();
+        Head {
+            status: 200,
+            headers,
+        }
     }
 
     #[test]

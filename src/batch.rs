@@ -172,7 +172,10 @@ impl Batch {
             self.events.truncate(before);
             return Ok(Added::Full);
         }
-        self.index.push(Entry { line, length: self.events.len() - before });
+        self.index.push(Entry {
+            line,
+            length: self.events.len() - before,
+        });
         self.counters.emitted += 1;
         Ok(Added::Emitted)
     }
@@ -192,9 +195,14 @@ impl Batch {
     /// Adds a record that was not even read, as a dead letter.
     pub fn refuse(&mut self, number: u64, refused: Refused) {
         let (code, reason) = match refused.reason {
-            Reason::TooLong => {
-                ("too-long", format!("longer than {} MiB: {} bytes", MAX_RECORD >> 20, refused.length))
-            }
+            Reason::TooLong => (
+                "too-long",
+                format!(
+                    "longer than {} MiB: {} bytes",
+                    MAX_RECORD >> 20,
+                    refused.length
+                ),
+            ),
             Reason::TooDeep => ("too-deep", format!("nested deeper than {MAX_DEPTH}")),
         };
         self.push_rejected(Rejected {

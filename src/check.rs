@@ -75,24 +75,38 @@ impl Check {
                 "`api_base_url` is {}, none of JumpCloud's known addresses",
                 self.settings.api_base_url.origin()
             );
-            self.findings.push(Finding::new(Kind::UnknownHost, "", message));
+            self.findings
+                .push(Finding::new(Kind::UnknownHost, "", message));
         }
         if let Some(warning) = self.credential.warning() {
-            self.findings.push(Finding::new(Kind::OddToken, "", format!("`token`: {warning}")));
+            self.findings.push(Finding::new(
+                Kind::OddToken,
+                "",
+                format!("`token`: {warning}"),
+            ));
         }
         let skew = self.clock.skew();
         if skew.abs() > MAX_SKEW {
-            self.findings.push(Finding::new(Kind::ClockSkew, "", collect::skew_message(skew)));
+            self.findings.push(Finding::new(
+                Kind::ClockSkew,
+                "",
+                collect::skew_message(skew),
+            ));
         }
         let now = self.clock.now(reading).unwrap_or(reading.wall);
-        self.findings.extend(expiry(self.settings.token_expires, now));
+        self.findings
+            .extend(expiry(self.settings.token_expires, now));
         Ok(self.findings)
     }
 
     fn ask(&mut self, organization: Option<String>, reading: Reading) -> Step {
         let services = mapping::services(self.settings.event_types);
         let now = self.clock.now(reading).unwrap_or(reading.wall);
-        let query = Query { services, start: now - BACK, end: None };
+        let query = Query {
+            services,
+            start: now - BACK,
+            end: None,
+        };
         self.last_request += 1;
         let request = collect::request(
             &self.settings,
@@ -124,7 +138,8 @@ impl Check {
                 self.settings.api_base_url.host(),
                 rfc3339(asking.query.start)
             );
-            self.findings.push(Finding::new(Kind::Access, &organization, message));
+            self.findings
+                .push(Finding::new(Kind::Access, &organization, message));
             return Ok(());
         }
         if head.status == 200 {
@@ -167,7 +182,9 @@ impl Machine for Check {
     }
 
     fn handle(&mut self, id: RequestId, input: Input, reading: Reading) {
-        let Some(mut asking) = self.asking.take_if(|asking| asking.request == id) else { return };
+        let Some(mut asking) = self.asking.take_if(|asking| asking.request == id) else {
+            return;
+        };
         let cause = match input {
             Input::Head(head) => {
                 self.clock.answered(head.date(), reading);
@@ -215,8 +232,14 @@ mod tests {
     fn expiry_is_warned_of_in_time() {
         let message = |days: i64| expiry(Some(100 * DAY), (100 - days) * DAY).map(|f| f.message);
         assert_eq!(message(15), None);
-        assert_eq!(message(14).unwrap(), "the key expires on 1970-04-11, in 14 days");
-        assert_eq!(message(-1).unwrap(), "the key has expired on 1970-04-11, by `token_expires`");
+        assert_eq!(
+            message(14).unwrap(),
+            "the key expires on 1970-04-11, in 14 days"
+        );
+        assert_eq!(
+            message(-1).unwrap(),
+            "the key has expired on 1970-04-11, by `token_expires`"
+        );
         assert_eq!(expiry(None, 0).unwrap().kind, Kind::ExpiryUnknown);
     }
 }

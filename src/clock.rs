@@ -27,9 +27,10 @@ pub struct Clock {
 
 impl Clock {
     /// Takes the `Date` header of an answer of any status. Without a readable
-    /// one (a proxy may drop it) the wall clock stands in.
+    /// one (a proxy may drop it) the time goes on from the one before; the wall
+    /// clock stands in only if there never was one.
     pub fn answered(&mut self, date: Option<i64>, reading: Reading) {
-        let date = date.unwrap_or(reading.wall);
+        let date = date.or_else(|| self.now(reading)).unwrap_or(reading.wall);
         self.last = Some((date, reading.monotonic));
         self.skew = reading.wall.saturating_sub(date);
     }
@@ -49,7 +50,9 @@ impl Clock {
 
 /// Reads an HTTP date (`Tue, 24 Nov 2026 07:47:54 GMT`) as ms since 1970 UTC.
 pub fn parse_http_date(text: &str) -> Option<i64> {
-    DateTime::parse_from_rfc2822(text).ok().map(|date| date.timestamp_millis())
+    DateTime::parse_from_rfc2822(text)
+        .ok()
+        .map(|date| date.timestamp_millis())
 }
 
 /// A moment (ms since 1970 UTC) as RFC 3339 in UTC with ms:
@@ -68,7 +71,10 @@ mod tests {
     #[test]
     fn now_is_the_last_date_plus_the_time_since() {
         let mut clock = Clock::default();
-        let at = |monotonic| Reading { wall: 5_000_000, monotonic };
+        let at = |monotonic| Reading {
+            wall: 5_000_000,
+            monotonic,
+        };
         assert_eq!(clock.now(at(10)), None);
         clock.answered(parse_http_date("Thu, 01 Jan 1970 01:00:00 GMT"), at(10));
         assert_eq!(clock.now(at(1_510)), Some(3_601_500));
@@ -78,7 +84,10 @@ mod tests {
     #[test]
     fn without_a_date_the_wall_clock_stands_in() {
         let mut clock = Clock::default();
-        let reading = Reading { wall: 7_000, monotonic: 1 };
+        let reading = Reading {
+            wall: 7_000,
+            monotonic: 1,
+        };
         clock.answered(parse_http_date("yesterday"), reading);
         assert_eq!(clock.now(reading), Some(7_000));
     }

@@ -70,7 +70,12 @@ pub struct Collector {
 enum Work {
     None,
     /// A count from here, for the answer's `Date`.
-    Probe { request: RequestId, query: Query, answer: Option<Vec<u8>>, ended: bool },
+    Probe {
+        request: RequestId,
+        query: Query,
+        answer: Option<Vec<u8>>,
+        ended: bool,
+    },
     Walk(Walk),
 }
 
@@ -156,7 +161,11 @@ impl Collector {
     /// Takes the stored state; the number of its last acked batch. The state
     /// of another origin or organisation is a wrong setting.
     pub fn restore(&mut self, restored: Restored) -> Result<u64> {
-        let Restored { owner, sequence, ledger } = restored;
+        let Restored {
+            owner,
+            sequence,
+            ledger,
+        } = restored;
         if owner.origin != self.owner.origin {
             let message = format!(
                 "it is {}, but the state under this feed's name was collected from {}",
@@ -194,7 +203,9 @@ impl Collector {
     /// How far it has come.
     pub fn progress(&self, now: Option<i64>) -> Option<Progress> {
         let ledger = self.ledger.as_ref()?;
-        let behind = now.unwrap_or(ledger.position()).saturating_sub(ledger.position());
+        let behind = now
+            .unwrap_or(ledger.position())
+            .saturating_sub(ledger.position());
         Some(Progress {
             start: ledger.start(),
             read_to: ledger.position(),
@@ -235,7 +246,14 @@ impl Collector {
                     Some(need) => return Ok(need),
                     None => return Ok(Need::Caught),
                 },
-                (Work::Probe { request, ended: false, .. }, _) => return Ok(Need::Read(*request)),
+                (
+                    Work::Probe {
+                        request,
+                        ended: false,
+                        ..
+                    },
+                    _,
+                ) => return Ok(Need::Read(*request)),
                 (Work::Probe { .. }, _) => {
                     self.finish_probe(shared)?;
                     continue;
@@ -291,7 +309,10 @@ impl Collector {
     /// The head of an answer.
     pub fn head(&mut self, id: RequestId, head: Head, shared: &mut Shared<'_>) -> Result<()> {
         shared.clock.answered(head.date(), shared.reading);
-        let now = shared.clock.now(shared.reading).unwrap_or(shared.reading.wall);
+        let now = shared
+            .clock
+            .now(shared.reading)
+            .unwrap_or(shared.reading.wall);
         if head.status != 200 {
             self.refusal = Some((id, head, Vec::new()));
             return Ok(());
@@ -319,7 +340,11 @@ impl Collector {
         shared.batch.counters.bytes += bytes.len() as u64;
         if let Some((_, _, body)) = self.refusal.as_mut().filter(|(refused, ..)| *refused == id) {
             body.extend(bytes.into_iter().take(MAX_BODY - body.len().min(MAX_BODY)));
-            return if body.len() < MAX_BODY { Ok(()) } else { self.end(id, shared) };
+            return if body.len() < MAX_BODY {
+                Ok(())
+            } else {
+                self.end(id, shared)
+            };
         }
         match &mut self.work {
             Work::Walk(walk) => {
@@ -327,7 +352,10 @@ impl Collector {
                     page.body(bytes);
                 }
             }
-            Work::Probe { answer: Some(answer), .. } if answer.len() < MAX_BODY => {
+            Work::Probe {
+                answer: Some(answer),
+                ..
+            } if answer.len() < MAX_BODY => {
                 answer.extend(bytes);
             }
             Work::Probe { .. } | Work::None => {}
@@ -336,11 +364,7 @@ impl Collector {
     }
 
     /// The end of a body.
-    pub fn end(
-        &mut self,
-        id: RequestId,
-        shared: &mut Shared<'_>,
-    ) -> std::result::Result<(), Halt> {
+    pub fn end(&mut self, id: RequestId, shared: &mut Shared<'_>) -> std::result::Result<(), Halt> {
         if let Some((refused, head, body)) = self.refusal.take() {
             if refused == id {
                 return self.refused(&head, &body, shared);
@@ -366,7 +390,12 @@ impl Collector {
         cause: &Cause,
         shared: &mut Shared<'_>,
     ) -> std::result::Result<(), Halt> {
-        if self.refusal.as_ref().is_some_and(|(refused, ..)| *refused == id) {
+        // Only a 400 says in its body what is wrong.
+        if self
+            .refusal
+            .as_ref()
+            .is_some_and(|(refused, head, _)| *refused == id && head.status != 400)
+        {
             return self.end(id, shared);
         }
         if let Work::Walk(walk) = &mut self.work
@@ -383,10 +412,19 @@ impl Collector {
         let Some(now) = shared.clock.now(shared.reading) else {
             let start = self.ledger.as_ref().map(Ledger::position);
             let start = start.unwrap_or(shared.reading.wall - FIRST_LOOK);
-            let query = Query { services, start, end: None };
+            let query = Query {
+                services,
+                start,
+                end: None,
+            };
             let request = self.request(shared, "/events/count", query.count());
             let id = next_id(shared.last_request);
-            self.work = Work::Probe { request: id, query, answer: None, ended: false };
+            self.work = Work::Probe {
+                request: id,
+                query,
+                answer: None,
+                ended: false,
+            };
             return Ok(Some(Need::Send(id, request)));
         };
         let ledger = match &mut self.ledger {
@@ -403,10 +441,17 @@ impl Collector {
         }
         let mut end = None;
         if ledger.after(now) > MAX_FUTURE_IDS {
-            shared.batch.find(Kind::FarFuture, "more than 10,000 events are dated in the future");
+            shared.batch.find(
+                Kind::FarFuture,
+                "more than 10,000 events are dated in the future",
+            );
             end = Some(now.saturating_add(DAY));
         }
-        let query = Query { services, start, end };
+        let query = Query {
+            services,
+            start,
+            end,
+        };
         let limit = u32::try_from(shared.limits.max_events).unwrap_or(MAX_LIMIT);
         let limit = limit.clamp(1, MAX_LIMIT);
         let request = self.request(shared, "/events", query.events(limit, None));
@@ -418,7 +463,9 @@ impl Collector {
     /// The first request has served if it was answered with a `Date`.
     fn finish_probe(&mut self, shared: &mut Shared<'_>) -> Result<()> {
         let asked = self.asked(shared);
-        let Work::Probe { answer, .. } = &self.work else { return Ok(()) };
+        let Work::Probe { answer, .. } = &self.work else {
+            return Ok(());
+        };
         let answer = answer.as_deref().unwrap_or_default();
         let count = read_count(asked, answer)?;
         self.backlog = self.ledger.is_some().then_some(count);
@@ -448,7 +495,10 @@ impl Collector {
         match refusal::answered(asked, head, body) {
             Refusal::PastRetention(days) => {
                 let learnt = days.map(|days| days.saturating_mul(DAY));
-                let moved = self.ledger.as_ref().is_some_and(|it| it.position() > asked.start);
+                let moved = self
+                    .ledger
+                    .as_ref()
+                    .is_some_and(|it| it.position() > asked.start);
                 match learnt {
                     Some(learnt) if learnt < self.retention => self.retention = learnt,
                     // A long walk's own start has grown too old; its rows have not.
@@ -495,7 +545,13 @@ impl Collector {
 
     fn request(&self, shared: &mut Shared<'_>, path: &str, body: Vec<u8>) -> Request {
         shared.batch.counters.requests += 1;
-        request(shared.settings, shared.credential, self.requested.as_deref(), path, body)
+        request(
+            shared.settings,
+            shared.credential,
+            self.requested.as_deref(),
+            path,
+            body,
+        )
     }
 }
 
@@ -510,11 +566,18 @@ pub fn request(
     let mut headers = vec![
         ("accept", "application/json".to_owned()),
         ("content-type", "application/json".to_owned()),
-        ("user-agent", concat!("jumpcloud-source/", env!("CARGO_PKG_VERSION")).to_owned()),
+        (
+            "user-agent",
+            concat!("jumpcloud-source/", env!("CARGO_PKG_VERSION")).to_owned(),
+        ),
         credential.header(),
     ];
     headers.extend(organization.map(|id| ("x-org-id", id.to_owned())));
-    Request { url: settings.api_base_url.endpoint(path), headers, body }
+    Request {
+        url: settings.api_base_url.endpoint(path),
+        headers,
+        body,
+    }
 }
 
 /// Reads the body of a count.
@@ -531,7 +594,10 @@ pub fn read_count(asked: Asked<'_>, body: &[u8]) -> Result<u64> {
 /// How far this machine's clock is off, given what it is ahead in ms.
 pub fn skew_message(skew: i64) -> String {
     let way = if skew > 0 { "ahead of" } else { "behind" };
-    format!("this machine's clock is {} s {way} JumpCloud's", skew.abs() / 1000)
+    format!(
+        "this machine's clock is {} s {way} JumpCloud's",
+        skew.abs() / 1000
+    )
 }
 
 fn next_id(last: &mut RequestId) -> RequestId {
@@ -542,7 +608,9 @@ fn next_id(last: &mut RequestId) -> RequestId {
 /// A position older than what is kept would be refused. If something was read
 /// before, what lies between is lost, and that is said.
 fn keep_within_retention(ledger: &mut Ledger, now: i64, retention: i64, batch: &mut Batch) {
-    let oldest = now.saturating_sub(retention).saturating_add(RETENTION_MARGIN);
+    let oldest = now
+        .saturating_sub(retention)
+        .saturating_add(RETENTION_MARGIN);
     if ledger.position() >= oldest {
         return;
     }
@@ -551,14 +619,18 @@ fn keep_within_retention(ledger: &mut Ledger, now: i64, retention: i64, batch: &
         let message = format!("events from {from} to {to} are gone: JumpCloud keeps {days} days");
         batch.find(Kind::Gap, message);
     } else {
-        let message = format!("the start was moved from {from} to {to}: JumpCloud keeps {days} days");
+        let message =
+            format!("the start was moved from {from} to {to}: JumpCloud keeps {days} days");
         batch.find(Kind::StartClamped, message);
     }
     ledger.skip(oldest);
 }
 
 fn past_retention(retention: i64) -> Error {
-    let message = format!("JumpCloud keeps events for less than {} days", retention / DAY);
+    let message = format!(
+        "JumpCloud keeps events for less than {} days",
+        retention / DAY
+    );
     Error::BadSettings(vec![
         Problem::new("retention_days", message).hint("set it to what your plan includes, like 15"),
     ])

@@ -45,10 +45,16 @@ impl source::Guest for Component {
 }
 
 impl source::GuestFeed for FeedResource {
-    fn open(settings: String, secrets: Vec<(String, String)>) -> Result<source::Feed, types::Error> {
+    fn open(
+        settings: String,
+        secrets: Vec<(String, String)>,
+    ) -> Result<source::Feed, types::Error> {
         report_panics();
         let feed = Feed::open(&settings, secrets)?;
-        Ok(source::Feed::new(Self(RefCell::new((feed, Requests::default())))))
+        Ok(source::Feed::new(Self(RefCell::new((
+            feed,
+            Requests::default(),
+        )))))
     }
 
     fn check(&self) -> Result<Vec<types::Finding>, types::Error> {
@@ -116,7 +122,9 @@ fn drive(machine: &mut impl Machine, requests: &mut Requests) {
 
 /// Hands in the stored state, once.
 fn restore(feed: &mut Feed) -> Result<(), Error> {
-    let Some(mut key) = feed.wants() else { return Ok(()) };
+    let Some(mut key) = feed.wants() else {
+        return Ok(());
+    };
     let bucket = open_bucket()?;
     loop {
         let value = bucket.get(&key).map_err(|error| storage(&error, "read"))?;
@@ -153,12 +161,17 @@ fn storage(error: &store::Error, done: &str) -> Error {
         store::Error::AccessDenied => "access denied",
         store::Error::Other(words) => words,
     };
-    Error::Storage(Failure::new(format!("the state could not be {done}: {why}")))
+    Error::Storage(Failure::new(format!(
+        "the state could not be {done}: {why}"
+    )))
 }
 
 fn now() -> Reading {
     let wall = wall_clock::now();
-    let ms = wall.seconds.saturating_mul(1_000).saturating_add(u64::from(wall.nanoseconds) / 1_000_000);
+    let ms = wall
+        .seconds
+        .saturating_mul(1_000)
+        .saturating_add(u64::from(wall.nanoseconds) / 1_000_000);
     Reading {
         wall: i64::try_from(ms).unwrap_or(i64::MAX),
         monotonic: monotonic_clock::now() / 1_000_000,

@@ -105,7 +105,10 @@ impl Credential {
             );
         }
         if problems.is_empty() {
-            Ok(Self { authorization: settings.authorization, token })
+            Ok(Self {
+                authorization: settings.authorization,
+                token,
+            })
         } else {
             Err(problems)
         }
@@ -133,11 +136,7 @@ impl fmt::Debug for Credential {
     }
 }
 
-fn advice(
-    authorization: Authorization,
-    value: &str,
-    severity: Severity,
-) -> Option<&'static str> {
+fn advice(authorization: Authorization, value: &str, severity: Severity) -> Option<&'static str> {
     let mode = match authorization {
         Authorization::ApiKey => "api-key",
         Authorization::Bearer => "bearer",
@@ -189,13 +188,16 @@ fn badly_pasted(value: &str) -> Option<Problem> {
             _ => return None,
         })
     };
-    let prefix = value.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("bearer "));
+    let prefix = value
+        .get(..7)
+        .is_some_and(|start| start.eq_ignore_ascii_case("bearer "));
     let (found, position) = if prefix {
         ("a leading `Bearer `", 1)
     } else {
-        let (at, c) = value.char_indices().enumerate().find_map(|(n, (_, c))| {
-            kind((n, c)).map(|found| (n, found))
-        })?;
+        let (at, c) = value
+            .char_indices()
+            .enumerate()
+            .find_map(|(n, (_, c))| kind((n, c)).map(|found| (n, found)))?;
         (c, at + 1)
     };
     let length = value.chars().count();
@@ -229,16 +231,40 @@ mod tests {
     #[test]
     fn a_bad_paste_is_named_by_kind_and_position_and_never_shown() {
         for (token, want) in [
-            (" jca_secret", "has white space around it, at character 1 of 11"),
-            ("jca_secret ", "has white space around it, at character 11 of 11"),
-            ("jca_ secret", "has white space inside, at character 5 of 11"),
+            (
+                " jca_secret",
+                "has white space around it, at character 1 of 11",
+            ),
+            (
+                "jca_secret ",
+                "has white space around it, at character 11 of 11",
+            ),
+            (
+                "jca_ secret",
+                "has white space inside, at character 5 of 11",
+            ),
             ("jca_\nsecret", "has a line break, at character 5 of 11"),
             ("jca_secret\n\n", "has a line break, at character 11 of 11"),
-            ("\"jca_secret\"", "has a quotation mark, at character 1 of 12"),
-            ("Bearer jca_secret", "has a leading `Bearer `, at character 1 of 17"),
-            ("jca_\u{200b}secret", "has a zero-width character, at character 5 of 11"),
-            ("jca_\u{7}secret", "has a control character, at character 5 of 11"),
-            ("jca_sécret", "has a character outside ASCII, at character 6 of 10"),
+            (
+                "\"jca_secret\"",
+                "has a quotation mark, at character 1 of 12",
+            ),
+            (
+                "Bearer jca_secret",
+                "has a leading `Bearer `, at character 1 of 17",
+            ),
+            (
+                "jca_\u{200b}secret",
+                "has a zero-width character, at character 5 of 11",
+            ),
+            (
+                "jca_\u{7}secret",
+                "has a control character, at character 5 of 11",
+            ),
+            (
+                "jca_sécret",
+                "has a character outside ASCII, at character 6 of 10",
+            ),
             ("", "missing or empty"),
             ("<API_KEY>", SECRETS[0].patterns[0].advice),
             ("x-api-key:jca_secret", SECRETS[0].patterns[1].advice),

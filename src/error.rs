@@ -50,7 +50,10 @@ pub struct Problem {
 impl Failure {
     /// A failure without a hint.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hints: Vec::new() }
+        Self {
+            message: message.into(),
+            hints: Vec::new(),
+        }
     }
 
     /// Adds a way out.
@@ -64,7 +67,11 @@ impl Failure {
 impl Problem {
     /// A problem without a hint.
     pub fn new(setting: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { setting: setting.into(), message: message.into(), hints: Vec::new() }
+        Self {
+            setting: setting.into(),
+            message: message.into(),
+            hints: Vec::new(),
+        }
     }
 
     /// Adds a way out.

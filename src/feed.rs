@@ -118,7 +118,9 @@ impl Feed {
     /// Checks settings and secrets, reporting every problem at once.
     pub fn open(settings: &str, secrets: Vec<(String, String)>) -> Result<Self> {
         let mut problems = Vec::new();
-        let settings = Settings::parse(settings).map_err(|found| problems.extend(found)).ok();
+        let settings = Settings::parse(settings)
+            .map_err(|found| problems.extend(found))
+            .ok();
         // Secrets are checked even if the settings are wrong: all at once.
         let defaults = Settings::parse("").map_err(Error::BadSettings)?;
         let credential = Credential::new(settings.as_ref().unwrap_or(&defaults), secrets)
@@ -171,8 +173,12 @@ impl Feed {
 
     /// Takes the value of the key that was wanted.
     pub fn restore(&mut self, value: Option<&[u8]>) -> Result<()> {
-        let Some((n, restoring)) = self.restoring.take() else { return Ok(()) };
-        let Some(member) = self.members.get_mut(n) else { return Ok(()) };
+        let Some((n, restoring)) = self.restoring.take() else {
+            return Ok(());
+        };
+        let Some(member) = self.members.get_mut(n) else {
+            return Ok(());
+        };
         // Back in its place if this fails: the same key is wanted again.
         self.restoring = Some((n, None));
         let slot = member.collector.slot();
@@ -206,7 +212,11 @@ impl Feed {
             return Err(out_of_order("poll before the last batch was acked"));
         }
         let until = reading.monotonic.saturating_add(limits.max_wait);
-        self.polling = Some(Polling { limits, until, result: None });
+        self.polling = Some(Polling {
+            limits,
+            until,
+            result: None,
+        });
         let waiting = |member: &Member| member.due > reading.monotonic && member.failure.is_none();
         let count = self.members.len();
         let next = (0..count)
@@ -216,8 +226,13 @@ impl Feed {
             Some(next) => self.turn = next,
             None => self.finish(Ok(())),
         }
-        let partition = self.members.get(self.turn).map(|member| member.collector.partition());
-        partition.unwrap_or_default().clone_into(&mut self.batch.partition);
+        let partition = self
+            .members
+            .get(self.turn)
+            .map(|member| member.collector.partition());
+        partition
+            .unwrap_or_default()
+            .clone_into(&mut self.batch.partition);
         Ok(())
     }
 
@@ -232,7 +247,10 @@ impl Feed {
         let now = self.clock.now(reading);
         if let Some(member) = self.members.get_mut(self.turn) {
             member.collector.pause();
-            member.collector.partition().clone_into(&mut batch.partition);
+            member
+                .collector
+                .partition()
+                .clone_into(&mut batch.partition);
             batch.progress = member.collector.progress(now);
         }
         batch.checkpoint = self.acked + 1;
@@ -251,9 +269,13 @@ impl Feed {
                 self.acked = checkpoint;
                 self.unacked = None;
                 let member = self.members.get_mut(n);
-                Ok(member.map(|member| member.collector.write(checkpoint)).unwrap_or_default())
+                Ok(member
+                    .map(|member| member.collector.write(checkpoint))
+                    .unwrap_or_default())
             }
-            _ => Err(out_of_order(&format!("ack of {checkpoint}, which is not the last batch"))),
+            _ => Err(out_of_order(&format!(
+                "ack of {checkpoint}, which is not the last batch"
+            ))),
         }
     }
 
@@ -306,8 +328,12 @@ impl Feed {
     /// What is under way ends. What was read before a failure comes out first.
     fn halt(&mut self, halt: Halt, reading: Reading) {
         let several = self.members.len() > 1;
-        let due = reading.monotonic.saturating_add(self.settings.poll_interval);
-        let Some(member) = self.members.get_mut(self.turn) else { return };
+        let due = reading
+            .monotonic
+            .saturating_add(self.settings.poll_interval);
+        let Some(member) = self.members.get_mut(self.turn) else {
+            return;
+        };
         self.dropped.extend(member.collector.abandon());
         let Halt::Failed(error) = halt else { return };
         if !several {
@@ -319,7 +345,9 @@ impl Feed {
         }
         (member.due, member.failed) = (due, true);
         if self.members.iter().all(|member| member.failed) {
-            self.members.iter_mut().for_each(|member| (member.failed, member.due) = (false, 0));
+            self.members
+                .iter_mut()
+                .for_each(|member| (member.failed, member.due) = (false, 0));
             return self.finish(Err(error));
         }
         let message = format!("{}: {error}", error.code());
@@ -332,7 +360,12 @@ impl Feed {
         let open = |member: &Member| {
             member.failure.is_some() || !member.collector.open_requests().is_empty()
         };
-        let due = self.members.iter().map(|member| member.due).min().unwrap_or_default();
+        let due = self
+            .members
+            .iter()
+            .map(|member| member.due)
+            .min()
+            .unwrap_or_default();
         if self.members.iter().any(open) || due <= reading.monotonic {
             return Next::More;
         }
@@ -346,10 +379,17 @@ impl Machine for Feed {
             if let Some(request) = self.dropped.pop() {
                 return Step::Drop(request);
             }
-            let Some(Polling { limits, until, result: None }) = self.polling else {
+            let Some(Polling {
+                limits,
+                until,
+                result: None,
+            }) = self.polling
+            else {
                 return Step::Done;
             };
-            let Some(member) = self.members.get_mut(self.turn) else { return Step::Done };
+            let Some(member) = self.members.get_mut(self.turn) else {
+                return Step::Done;
+            };
             if let Some(error) = member.failure.take() {
                 self.finish(Err(error));
                 continue;
@@ -360,7 +400,9 @@ impl Machine for Feed {
                 Ok(Need::Read(id)) if reading.monotonic < until => return Step::Read(id, until),
                 Ok(Need::Read(_) | Need::HandOut) => self.finish(Ok(())),
                 Ok(Need::Caught) => {
-                    let due = reading.monotonic.saturating_add(self.settings.poll_interval);
+                    let due = reading
+                        .monotonic
+                        .saturating_add(self.settings.poll_interval);
                     if let Some(member) = self.members.get_mut(self.turn) {
                         (member.due, member.failed) = (due, false);
                     }
@@ -372,7 +414,9 @@ impl Machine for Feed {
     }
 
     fn handle(&mut self, id: RequestId, input: Input, reading: Reading) {
-        let Some(Polling { limits, .. }) = self.polling else { return };
+        let Some(Polling { limits, .. }) = self.polling else {
+            return;
+        };
         let (collector, mut shared) = self.lend(limits, reading);
         let handled = match input {
             Input::Head(head) => collector.head(id, head, &mut shared).map_err(Halt::Failed),

@@ -104,7 +104,11 @@ findings! {
 impl Finding {
     /// A finding of one organisation, or of the whole feed if it is empty.
     pub fn new(kind: Kind, partition: &str, message: impl Into<String>) -> Self {
-        Self { kind, partition: partition.to_owned(), message: message.into() }
+        Self {
+            kind,
+            partition: partition.to_owned(),
+            message: message.into(),
+        }
     }
 }
 

@@ -67,7 +67,9 @@ pub enum Refusal {
 /// Reads an answer whose status is not 200.
 pub fn answered(asked: Asked<'_>, head: &Head, body: &[u8]) -> Refusal {
     let said = message(body);
-    let id = head.request_id().map_or("none given".to_owned(), |id| cut(id, 80));
+    let id = head
+        .request_id()
+        .map_or("none given".to_owned(), |id| cut(id, 80));
     let error = match head.status {
         300..=399 => redirected(asked, head),
         400 if said.contains("retention period") => {
@@ -124,7 +126,10 @@ pub fn answered(asked: Asked<'_>, head: &Head, body: &[u8]) -> Refusal {
 
 /// The answer is no JSON, or comes from something else than the API.
 pub fn not_the_api(asked: Asked<'_>, found: &str) -> Error {
-    let message = format!("this is not the Directory Insights API: {} answered {found}", asked.url.host());
+    let message = format!(
+        "this is not the Directory Insights API: {} answered {found}",
+        asked.url.host()
+    );
     if asked.established {
         return Error::Unavailable(Failure::new(message), None);
     }
@@ -141,13 +146,22 @@ pub fn failed(asked: Asked<'_>, cause: &Cause) -> Error {
         Cause::Cut => "the answer was cut off",
         Cause::Denied => {
             let host = asked.url.host();
-            let problem = Problem::new("api_base_url", format!("the host does not allow calls to {host}"));
-            return Error::BadSettings(vec![problem.hint("see the host's log for the rule, and `network.allow`")]);
+            let problem = Problem::new(
+                "api_base_url",
+                format!("the host does not allow calls to {host}"),
+            );
+            return Error::BadSettings(vec![
+                problem.hint("see the host's log for the rule, and `network.allow`"),
+            ]);
         }
         Cause::Other(words) => words,
     };
     Error::Unavailable(
-        Failure::new(format!("could not reach JumpCloud at {}: {}", asked.url.host(), cut(cause, 200))),
+        Failure::new(format!(
+            "could not reach JumpCloud at {}: {}",
+            asked.url.host(),
+            cut(cause, 200)
+        )),
         None,
     )
 }
@@ -164,25 +178,43 @@ fn unauthenticated(authorization: Authorization) -> Failure {
 }
 
 fn redirected(asked: Asked<'_>, head: &Head) -> Error {
-    let target = head.header("location").map_or("nowhere".to_owned(), |to| cut(to, 200));
+    let target = head
+        .header("location")
+        .map_or("nowhere".to_owned(), |to| cut(to, 200));
     Error::BadSettings(vec![
-        Problem::new("api_base_url", format!("{} redirects to `{target}`", asked.url.host()))
-            .hint("redirects are not followed with credentials; name the final address")
-            .hint(ADDRESSES),
+        Problem::new(
+            "api_base_url",
+            format!("{} redirects to `{target}`", asked.url.host()),
+        )
+        .hint("redirects are not followed with credentials; name the final address")
+        .hint(ADDRESSES),
     ])
 }
 
 /// The setting that a text of the server is about.
 fn mentioned(said: &str) -> &'static str {
     let said = said.to_ascii_lowercase();
-    let about = [("start", "start"), ("org", "org_ids"), ("limit", "limits"), ("end_time", "start")];
-    about.iter().find(|(word, _)| said.contains(word)).map_or("settings", |(_, setting)| setting)
+    let about = [
+        ("start", "start"),
+        ("org", "org_ids"),
+        ("limit", "limits"),
+        ("end_time", "start"),
+    ];
+    about
+        .iter()
+        .find(|(word, _)| said.contains(word))
+        .map_or("settings", |(_, setting)| setting)
 }
 
 /// The number of days that the text about retention names.
 fn days(said: &str) -> Option<i64> {
     let (before, _) = said.split_once(" day")?;
-    before.rsplit(' ').next()?.parse().ok().filter(|days| *days > 0)
+    before
+        .rsplit(' ')
+        .next()?
+        .parse()
+        .ok()
+        .filter(|days| *days > 0)
 }
 
 /// The server's own words: `message` of a JSON body, or the body's start.
@@ -199,7 +231,10 @@ fn message(body: &[u8]) -> String {
 
 /// Text from outside: without control characters, cut.
 fn cut(text: &str, most: usize) -> String {
-    text.chars().filter(|c| !c.is_control()).take(most).collect()
+    text.chars()
+        .filter(|c| !c.is_control())
+        .take(most)
+        .collect()
 }
 
 #[cfg(test)]
@@ -209,12 +244,21 @@ mod tests {
     fn with<T>(established: bool, test: impl FnOnce(Asked<'_>) -> T) -> T {
         let url = ApiUrl::new("https://api.jumpcloud.com");
         let authorization = Authorization::ApiKey;
-        test(Asked { url: &url, authorization, start: 0, end: None, skew: 5_000, established })
+        test(Asked {
+            url: &url,
+            authorization,
+            start: 0,
+            end: None,
+            skew: 5_000,
+            established,
+        })
     }
 
     fn refusal(status: u16, body: &str) -> Refusal {
         let headers = vec![("X-Request-Id".to_owned(), "abc-1".to_owned())];
-        with(false, |asked| answered(asked, &Head { status, headers }, body.as_bytes()))
+        with(false, |asked| {
+            answered(asked, &Head { status, headers }, body.as_bytes())
+        })
     }
 
     fn text(refusal: &Refusal) -> String {
@@ -227,19 +271,67 @@ mod tests {
     #[test]
     fn each_status_has_its_class_and_sentence() {
         for (status, body, want) in [
-            (302, "", "bad-settings | api_base_url: api.jumpcloud.com redirects to `nowhere`"),
-            (400, r#"{"message":"start_time is greater than Directory Insights' 90 day retention period"}"#, "Some(90)"),
-            (400, r#"{"message":"start_time is greater than the retention period"}"#, "None"),
-            (400, r#"{"message":"Start Time not after End Time"}"#, "protocol | JumpCloud refused a time window we built: 1970-01-01T00:00:00.000Z to now"),
-            (400, r#"{"message":"service x is not one of all, sso"}"#, "bad-settings | event_types: JumpCloud does not know a service that they are kept in"),
-            (400, "\u{1b}[31mno limit", "bad-settings | limits: JumpCloud refused the request: `[31mno limit`"),
-            (401, "", "authentication | JumpCloud refused the API key (401)"),
-            (402, "", "not-entitled | this organisation's plan does not include Directory Insights, or not this far back (402)"),
-            (403, "", "permission | the credential is valid but may not read Directory Insights (403)"),
-            (404, "", "bad-settings | api_base_url: this is not the Directory Insights API: api.jumpcloud.com answered 404 Not Found"),
-            (418, "teapot", "protocol | unexpected answer from JumpCloud: status 418, `teapot`, request id abc-1"),
+            (
+                302,
+                "",
+                "bad-settings | api_base_url: api.jumpcloud.com redirects to `nowhere`",
+            ),
+            (
+                400,
+                r#"{"message":"start_time is greater than Directory Insights' 90 day retention period"}"#,
+                "Some(90)",
+            ),
+            (
+                400,
+                r#"{"message":"start_time is greater than the retention period"}"#,
+                "None",
+            ),
+            (
+                400,
+                r#"{"message":"Start Time not after End Time"}"#,
+                "protocol | JumpCloud refused a time window we built: 1970-01-01T00:00:00.000Z to now",
+            ),
+            (
+                400,
+                r#"{"message":"service x is not one of all, sso"}"#,
+                "bad-settings | event_types: JumpCloud does not know a service that they are kept in",
+            ),
+            (
+                400,
+                "\u{1b}[31mno limit",
+                "bad-settings | limits: JumpCloud refused the request: `[31mno limit`",
+            ),
+            (
+                401,
+                "",
+                "authentication | JumpCloud refused the API key (401)",
+            ),
+            (
+                402,
+                "",
+                "not-entitled | this organisation's plan does not include Directory Insights, or not this far back (402)",
+            ),
+            (
+                403,
+                "",
+                "permission | the credential is valid but may not read Directory Insights (403)",
+            ),
+            (
+                404,
+                "",
+                "bad-settings | api_base_url: this is not the Directory Insights API: api.jumpcloud.com answered 404 Not Found",
+            ),
+            (
+                418,
+                "teapot",
+                "protocol | unexpected answer from JumpCloud: status 418, `teapot`, request id abc-1",
+            ),
             (429, "", "unavailable | JumpCloud limits our rate (429)"),
-            (503, "", "unavailable | JumpCloud failed (503), request id abc-1"),
+            (
+                503,
+                "",
+                "unavailable | JumpCloud failed (503), request id abc-1",
+            ),
         ] {
             assert_eq!(text(&refusal(status, body)), want, "{status}");
         }
@@ -253,8 +345,14 @@ mod tests {
 
     #[test]
     fn retry_after_is_passed_on() {
-        let head = Head { status: 429, headers: vec![("retry-after".to_owned(), "9".to_owned())] };
+        let head = Head {
+            status: 429,
+            headers: vec![("retry-after".to_owned(), "9".to_owned())],
+        };
         let refusal = with(true, |asked| answered(asked, &head, b""));
-        assert!(matches!(refusal, Refusal::Failed(Error::Unavailable(_, Some(9_000)))));
+        assert!(matches!(
+            refusal,
+            Refusal::Failed(Error::Unavailable(_, Some(9_000)))
+        ));
     }
 }

@@ -90,7 +90,12 @@ const fn setting(
     default: &'static str,
     meaning: &'static str,
 ) -> Setting {
-    Setting { name, kind, default, meaning }
+    Setting {
+        name,
+        kind,
+        default,
+        meaning,
+    }
 }
 
 /// How the credential is sent.
@@ -149,7 +154,9 @@ impl Settings {
             },
             org_ids: reader.take("org_ids", value::texts),
             start: reader.take("start", value::start),
-            retention: reader.take("retention_days", value::integer).saturating_mul(DAY),
+            retention: reader
+                .take("retention_days", value::integer)
+                .saturating_mul(DAY),
             late_horizon: reader.take("late_horizon", value::duration),
             poll_interval: reader.take("poll_interval", value::duration).unsigned_abs(),
             token_expires: reader.take("token_expires", value::optional(value::date)),
@@ -175,7 +182,10 @@ impl Reader {
     fn new(json: &str) -> Result<Self, Vec<Problem>> {
         let json = if json.trim().is_empty() { "{}" } else { json };
         match serde_json::from_str(json) {
-            Ok(Value::Object(given)) => Ok(Self { given, problems: Vec::new() }),
+            Ok(Value::Object(given)) => Ok(Self {
+                given,
+                problems: Vec::new(),
+            }),
             Ok(_) => Err(vec![Problem::new("settings", "not a JSON object")]),
             Err(error) => Err(vec![Problem::new("settings", format!("not JSON: {error}"))]),
         }
@@ -185,7 +195,8 @@ impl Reader {
     /// problem is noted and any value is returned.
     fn take<T: Default>(&mut self, name: &str, read: impl Fn(&Value) -> Option<T>) -> T {
         let Some(setting) = SETTINGS.iter().find(|setting| setting.name == name) else {
-            self.problems.push(Problem::new(name, "is read, but not declared"));
+            self.problems
+                .push(Problem::new(name, "is read, but not declared"));
             return T::default();
         };
         let value = match self.given.remove(name) {
@@ -214,8 +225,13 @@ impl Reader {
             let name = problem.setting.split('[').next().unwrap_or_default();
             SETTINGS.iter().position(|setting| setting.name == name)
         };
-        self.problems.sort_by_key(|problem| order(problem).unwrap_or(SETTINGS.len()));
-        if self.problems.is_empty() { Ok(()) } else { Err(self.problems) }
+        self.problems
+            .sort_by_key(|problem| order(problem).unwrap_or(SETTINGS.len()));
+        if self.problems.is_empty() {
+            Ok(())
+        } else {
+            Err(self.problems)
+        }
     }
 }
 
@@ -229,8 +245,10 @@ fn nearest(name: &str) -> Option<&'static str> {
 }
 
 fn names() -> String {
-    let names: BTreeSet<String> =
-        SETTINGS.iter().map(|setting| format!("`{}`", setting.name)).collect();
+    let names: BTreeSet<String> = SETTINGS
+        .iter()
+        .map(|setting| format!("`{}`", setting.name))
+        .collect();
     names.into_iter().collect::<Vec<_>>().join(", ")
 }
 

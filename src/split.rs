@@ -123,7 +123,10 @@ impl Splitter {
 
     /// For arrays or records one after the other.
     pub fn stream() -> Self {
-        Self { array_only: false, ..Self::array() }
+        Self {
+            array_only: false,
+            ..Self::array()
+        }
     }
 
     /// The next record that ends in `bytes[*at..]`; moves `at` behind it.
@@ -142,7 +145,9 @@ impl Splitter {
         }
         let from = *at;
         let end = self.find_end(bytes, from);
-        let part = bytes.get(from..end.unwrap_or(bytes.len())).unwrap_or_default();
+        let part = bytes
+            .get(from..end.unwrap_or(bytes.len()))
+            .unwrap_or_default();
         *at = from + part.len();
         if end.is_none() {
             self.keep(part);
@@ -194,7 +199,11 @@ impl Splitter {
                 }
                 (layout, _) => {
                     if matches!(layout, Layout::Unknown | Layout::Closed) {
-                        self.layout = if byte == b'{' { Layout::Stream } else { Layout::Lines };
+                        self.layout = if byte == b'{' {
+                            Layout::Stream
+                        } else {
+                            Layout::Lines
+                        };
                     }
                     self.within = true;
                     self.multiline = false;
@@ -262,7 +271,9 @@ impl Splitter {
         }
         if let Some(refused) = &mut self.refused {
             let room = KEPT.saturating_sub(refused.head.len()).min(bytes.len());
-            refused.head.extend_from_slice(bytes.get(..room).unwrap_or_default());
+            refused
+                .head
+                .extend_from_slice(bytes.get(..room).unwrap_or_default());
             refused.length += bytes.len() as u64;
             refused.sha256.update(bytes);
         }
@@ -274,7 +285,12 @@ impl Splitter {
         let length = head.len() as u64;
         let sha256 = Sha256::new_with_prefix(&head);
         head.truncate(KEPT);
-        self.refused = Some(Box::new(Refusing { reason, head, length, sha256 }));
+        self.refused = Some(Box::new(Refusing {
+            reason,
+            head,
+            length,
+            sha256,
+        }));
     }
 
     /// The record under way is whole.
@@ -306,7 +322,9 @@ mod tests {
         let mut found = Vec::new();
         let mut show = |piece: Piece<'_>| match piece {
             Piece::Record(bytes) => found.push(String::from_utf8_lossy(bytes).into_owned()),
-            Piece::Refused(refused) => found.push(format!("!{:?} {}", refused.reason, refused.length)),
+            Piece::Refused(refused) => {
+                found.push(format!("!{:?} {}", refused.reason, refused.length))
+            }
         };
         for bytes in text.as_bytes().chunks(piece) {
             let mut at = 0;
@@ -333,7 +351,11 @@ mod tests {
     /// The same, whatever the pieces.
     fn check(splitter: fn() -> Splitter, text: &str, want: &[&str]) {
         for piece in [1, 2, 3, 7, text.len().max(1)] {
-            assert_eq!(split(splitter(), text, piece), want, "{text} in pieces of {piece}");
+            assert_eq!(
+                split(splitter(), text, piece),
+                want,
+                "{text} in pieces of {piece}"
+            );
         }
     }
 
@@ -341,8 +363,16 @@ mod tests {
     fn an_array_is_split_at_its_elements() {
         check(Splitter::array, "", &[]);
         check(Splitter::array, " [ ] \n", &[]);
-        check(Splitter::array, r#"[{"a":[1,{}]}, {"b":"]},\"{"} ]"#, &[r#"{"a":[1,{}]}"#, r#"{"b":"]},\"{"}"#]);
-        check(Splitter::array, r#"[1,"x",null,[2],{}]"#, &["1", r#""x""#, "null", "[2]", "{}"]);
+        check(
+            Splitter::array,
+            r#"[{"a":[1,{}]}, {"b":"]},\"{"} ]"#,
+            &[r#"{"a":[1,{}]}"#, r#"{"b":"]},\"{"}"#],
+        );
+        check(
+            Splitter::array,
+            r#"[1,"x",null,[2],{}]"#,
+            &["1", r#""x""#, "null", "[2]", "{}"],
+        );
         check(Splitter::array, "[}:]", &["}:"]);
     }
 
@@ -358,10 +388,26 @@ mod tests {
 
     #[test]
     fn records_one_after_the_other_are_split() {
-        check(Splitter::stream, "{\"a\":1}\n{\"b\":2}\r\n\n{\"c\":3}", &["{\"a\":1}", "{\"b\":2}", "{\"c\":3}"]);
-        check(Splitter::stream, "{\"a\":1}{\"b\":2}", &["{\"a\":1}", "{\"b\":2}"]);
-        check(Splitter::stream, "{\n\"a\":1\n}\n{\n\"b\":2}", &["{\n\"a\":1\n}", "{\n\"b\":2}"]);
-        check(Splitter::stream, "[{}]\n[{\"a\":1}]\n", &["{}", "{\"a\":1}"]);
+        check(
+            Splitter::stream,
+            "{\"a\":1}\n{\"b\":2}\r\n\n{\"c\":3}",
+            &["{\"a\":1}", "{\"b\":2}", "{\"c\":3}"],
+        );
+        check(
+            Splitter::stream,
+            "{\"a\":1}{\"b\":2}",
+            &["{\"a\":1}", "{\"b\":2}"],
+        );
+        check(
+            Splitter::stream,
+            "{\n\"a\":1\n}\n{\n\"b\":2}",
+            &["{\n\"a\":1\n}", "{\n\"b\":2}"],
+        );
+        check(
+            Splitter::stream,
+            "[{}]\n[{\"a\":1}]\n",
+            &["{}", "{\"a\":1}"],
+        );
     }
 
     #[test]
@@ -369,21 +415,39 @@ mod tests {
         check(
             Splitter::stream,
             "{\"a\":1}\n{\"b\": \"x\n{\"c\":{\n17\n}}\n{\"d\":4}\n{\"e",
-            &["{\"a\":1}", "{\"b\": \"x", "{\"c\":{", "17", "}}", "{\"d\":4}", "{\"e"],
+            &[
+                "{\"a\":1}",
+                "{\"b\": \"x",
+                "{\"c\":{",
+                "17",
+                "}}",
+                "{\"d\":4}",
+                "{\"e",
+            ],
         );
-        check(Splitter::stream, "oops\n{\"a\":1}\n", &["oops", "{\"a\":1}"]);
+        check(
+            Splitter::stream,
+            "oops\n{\"a\":1}\n",
+            &["oops", "{\"a\":1}"],
+        );
     }
 
     #[test]
     fn what_is_too_deep_or_too_long_is_counted_and_not_held() {
         let deep = format!("[{}{},{{}}]", "[".repeat(100_000), "]".repeat(100_000));
-        assert_eq!(split(Splitter::array(), &deep, 4096), ["!TooDeep 200000", "{}"]);
+        assert_eq!(
+            split(Splitter::array(), &deep, 4096),
+            ["!TooDeep 200000", "{}"]
+        );
         let limit = "[".repeat(MAX_DEPTH as usize) + &"]".repeat(MAX_DEPTH as usize);
         assert_eq!(split(Splitter::array(), &format!("[{limit}]"), 64), [limit]);
         let long = format!("[\"{}\",{{}}]", "x".repeat(MAX_RECORD));
         for piece in [65_536, long.len()] {
             let found = split(Splitter::array(), &long, piece);
-            assert_eq!(found, [format!("!TooLong {}", MAX_RECORD + 2), "{}".to_owned()]);
+            assert_eq!(
+                found,
+                [format!("!TooLong {}", MAX_RECORD + 2), "{}".to_owned()]
+            );
         }
     }
 

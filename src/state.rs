@@ -90,7 +90,11 @@ impl Slot {
     /// Of the organisation with this id, or of the credential's own.
     pub fn new(organization: Option<&str>) -> Self {
         let head = organization.map_or("head".to_owned(), |id| format!("head.{id}"));
-        Self { head, keys: Vec::new(), obsolete: Vec::new() }
+        Self {
+            head,
+            keys: Vec::new(),
+            obsolete: Vec::new(),
+        }
     }
 
     /// Key of the head.
@@ -119,8 +123,17 @@ impl Slot {
         self.keys.clone_from(&head.keys);
         self.obsolete.clone_from(&head.obsolete);
         let ids = BASE64.decode(&head.ids).map_err(|_| self.corrupt())?;
-        let wanted = head.keys.iter().rev().map(|number| self.key(*number)).collect();
-        let mut restoring = Restoring { head, known: Vec::new(), wanted };
+        let wanted = head
+            .keys
+            .iter()
+            .rev()
+            .map(|number| self.key(*number))
+            .collect();
+        let mut restoring = Restoring {
+            head,
+            known: Vec::new(),
+            wanted,
+        };
         restoring.take(&ids).ok_or_else(|| self.corrupt())?;
         Ok(restoring)
     }
@@ -136,7 +149,11 @@ impl Slot {
     pub fn write(&mut self, owner: &Owner, sequence: u64, ledger: &Ledger) -> Vec<Write> {
         let known: Vec<Known> = ledger.known().collect();
         let before = std::mem::take(&mut self.keys);
-        let mut number = before.iter().chain(&self.obsolete).max().map_or(0, |last| last + 1);
+        let mut number = before
+            .iter()
+            .chain(&self.obsolete)
+            .max()
+            .map_or(0, |last| last + 1);
         let mut writes = Vec::new();
         let mut inline = String::new();
         if known.len() <= INLINE_IDS {
@@ -162,7 +179,10 @@ impl Slot {
             obsolete: self.obsolete.clone(),
         };
         // Nothing in it can fail to serialise.
-        writes.push(Write::Set(self.head.clone(), serde_json::to_vec(&head).unwrap_or_default()));
+        writes.push(Write::Set(
+            self.head.clone(),
+            serde_json::to_vec(&head).unwrap_or_default(),
+        ));
         let deleted = stale.iter().chain(&self.obsolete);
         writes.extend(deleted.map(|number| Write::Delete(self.key(*number))));
         writes
@@ -188,9 +208,19 @@ impl Restoring {
 
     /// The whole state.
     pub fn finish(self) -> Restored {
-        let Head { origin, organization, sequence, start, position, .. } = self.head;
+        let Head {
+            origin,
+            organization,
+            sequence,
+            start,
+            position,
+            ..
+        } = self.head;
         Restored {
-            owner: Owner { origin, organization },
+            owner: Owner {
+                origin,
+                organization,
+            },
             sequence,
             ledger: Ledger::restore(start, position, self.known),
         }
@@ -254,23 +284,40 @@ mod tests {
 
     fn ledger(ids: u64) -> Ledger {
         let mut ledger = Ledger::new(1_000);
-        (0..ids).for_each(|n| ledger.note(Some(2_000 + n as i64 / 3), 0, Identity(n)));
-        ledger.note(None, 2_000, Identity(7));
+        (0..ids).for_each(|n| ledger.note(2_000 + n as i64 / 3, Identity(n)));
+        ledger.note_undated(Identity(7));
         ledger.advance(1_500);
         ledger
     }
 
     fn owner() -> Owner {
-        Owner { origin: "https://api.jumpcloud.com".to_owned(), organization: Some("a".to_owned()) }
+        Owner {
+            origin: "https://api.jumpcloud.com".to_owned(),
+            organization: Some("a".to_owned()),
+        }
     }
 
     #[test]
     fn few_ids_and_many_are_stored_whole_and_old_keys_go() {
         let (mut store, mut slot) = (BTreeMap::new(), Slot::new(None));
-        for (sequence, ids) in [(1, 10), (2, 30_000), (3, 40_000), (4, 30_000), (5, 10), (6, 10)] {
+        for (sequence, ids) in [
+            (1, 10),
+            (2, 30_000),
+            (3, 40_000),
+            (4, 30_000),
+            (5, 10),
+            (6, 10),
+        ] {
             apply(&mut store, &slot.write(&owner(), sequence, &ledger(ids)));
             let restored = read(&store).unwrap();
-            assert_eq!(restored, Restored { owner: owner(), sequence, ledger: ledger(ids) });
+            assert_eq!(
+                restored,
+                Restored {
+                    owner: owner(),
+                    sequence,
+                    ledger: ledger(ids)
+                }
+            );
         }
         assert_eq!(store.keys().collect::<Vec<_>>(), ["head"]);
     }
@@ -301,7 +348,10 @@ mod tests {
         let mut slot = Slot::new(None);
         let newer = br#"{"format":99,"version":"9.0.0","anything":true}"#;
         let error = slot.read_head(newer).unwrap_err().to_string();
-        assert_eq!(error, "the state was written by a newer version of the plugin (9.0.0)");
+        assert_eq!(
+            error,
+            "the state was written by a newer version of the plugin (9.0.0)"
+        );
         for corrupt in [&b""[..], b"{}", br#"{"format":1,"version":"0.1.0"}"#] {
             let error = slot.read_head(corrupt).unwrap_err().to_string();
             assert_eq!(error, "the stored state `head` can't be read");
@@ -312,7 +362,11 @@ mod tests {
     fn a_missing_or_cut_key_is_corrupt() {
         let (mut store, mut slot) = (BTreeMap::new(), Slot::new(None));
         apply(&mut store, &slot.write(&owner(), 1, &ledger(20_000)));
-        let key = store.keys().find(|key| key.contains("ids")).unwrap().clone();
+        let key = store
+            .keys()
+            .find(|key| key.contains("ids"))
+            .unwrap()
+            .clone();
         let mut cut = store.clone();
         cut.get_mut(&key).unwrap().pop();
         assert!(read(&cut).is_err());

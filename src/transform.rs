@@ -8,8 +8,12 @@ use crate::settings::Settings;
 use crate::split::{Broken, Piece, Splitter};
 
 /// A batch holds what its bytes hold.
-const UNLIMITED: Limits =
-    Limits { max_wait: u64::MAX, max_bytes: usize::MAX, max_events: usize::MAX, drain: false };
+const UNLIMITED: Limits = Limits {
+    max_wait: u64::MAX,
+    max_bytes: usize::MAX,
+    max_events: usize::MAX,
+    drain: false,
+};
 
 /// One stream of raw records: a JSON array, or records one after the other.
 pub struct Transformer {
@@ -23,8 +27,15 @@ impl Transformer {
     /// By the settings that bear on the output; all of them are checked.
     pub fn open(settings: &str) -> Result<Self> {
         let settings = Settings::parse(settings).map_err(Error::BadSettings)?;
-        let output = Output { types: settings.event_types, include_raw: settings.include_raw };
-        Ok(Self { output, splitter: Splitter::stream(), number: 0 })
+        let output = Output {
+            types: settings.event_types,
+            include_raw: settings.include_raw,
+        };
+        Ok(Self {
+            output,
+            splitter: Splitter::stream(),
+            number: 0,
+        })
     }
 
     /// Takes the next bytes; gives the records that are complete with them.
@@ -58,7 +69,11 @@ impl Transformer {
             batch.counters.received += 1;
             batch.reject(self.number + 1, "cut", reason, &partial);
         }
-        *self = Self { output: self.output, splitter: Splitter::stream(), number: 0 };
+        *self = Self {
+            output: self.output,
+            splitter: Splitter::stream(),
+            number: 0,
+        };
         batch
     }
 }
@@ -97,16 +112,27 @@ mod tests {
         for input in [&array, &stream] {
             for piece in [1, 10, 1000] {
                 let mut transformer = Transformer::open("").unwrap();
-                let mut batches: Vec<Batch> =
-                    input.as_bytes().chunks(piece).map(|bytes| transformer.push(bytes)).collect();
+                let mut batches: Vec<Batch> = input
+                    .as_bytes()
+                    .chunks(piece)
+                    .map(|bytes| transformer.push(bytes))
+                    .collect();
                 batches.push(transformer.finish());
                 assert_eq!(batches.iter().map(lines).sum::<usize>(), 2);
-                let rejected: Vec<u64> =
-                    batches.iter().flat_map(|b| &b.rejected).map(|r| r.number).collect();
+                let rejected: Vec<u64> = batches
+                    .iter()
+                    .flat_map(|b| &b.rejected)
+                    .map(|r| r.number)
+                    .collect();
                 assert_eq!(rejected, [3]);
                 let not_selected: u64 = batches.iter().map(|b| b.counters.not_selected).sum();
                 assert_eq!(not_selected, 1);
-                outputs.push(batches.into_iter().flat_map(|b| b.events).collect::<Vec<u8>>());
+                outputs.push(
+                    batches
+                        .into_iter()
+                        .flat_map(|b| b.events)
+                        .collect::<Vec<u8>>(),
+                );
             }
         }
         assert!(outputs.windows(2).all(|pair| pair[0] == pair[1]));
@@ -115,9 +141,18 @@ mod tests {
     #[test]
     fn a_cut_array_is_told() {
         let mut transformer = Transformer::open("").unwrap();
-        assert_eq!(lines(&transformer.push(format!("[{LOCKOUT},{{").as_bytes())), 1);
+        assert_eq!(
+            lines(&transformer.push(format!("[{LOCKOUT},{{").as_bytes())),
+            1
+        );
         let batch = transformer.finish();
-        assert_eq!((batch.rejected[0].number, batch.rejected[0].code), (2, "cut"));
-        assert_eq!(lines(&transformer.push(format!("[{LOCKOUT}]").as_bytes())), 1);
+        assert_eq!(
+            (batch.rejected[0].number, batch.rejected[0].code),
+            (2, "cut")
+        );
+        assert_eq!(
+            lines(&transformer.push(format!("[{LOCKOUT}]").as_bytes())),
+            1
+        );
     }
 }

@@ -16,9 +16,13 @@ pub struct Ledger {
     start: i64,
     position: i64,
     dated: BTreeSet<(i64, Identity)>,
-    /// Rejected records without a readable time, and where the walk stood.
+    /// Rejected records without a readable time, each with that of the next
+    /// event in the API's order: it lies no later. [`UNPLACED`]: none came yet.
     undated: BTreeMap<Identity, i64>,
 }
+
+/// The place of an undated record after which nothing has come yet.
+const UNPLACED: i64 = i64::MAX;
 
 /// Which event: the first 8 bytes of SHA-256 over organisation and id.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -27,7 +31,7 @@ pub struct Identity(pub u64);
 /// One id at or after the position, as it is stored.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Known {
-    /// Time of the event in ms; of a record without one, where the walk stood.
+    /// Time of the event in ms; of a record without one, that of the next.
     pub time: i64,
     /// Whether the time is the event's own.
     pub dated: bool,
@@ -53,7 +57,10 @@ impl Identity {
     /// Of a record of which only the hash is known.
     pub fn of_hash(sha256: &[u8; 32]) -> Self {
         let mut first = [0; 8];
-        first.iter_mut().zip(sha256).for_each(|(to, from)| *to = *from);
+        first
+            .iter_mut()
+            .zip(sha256)
+            .for_each(|(to, from)| *to = *from);
         Self(u64::from_be_bytes(first))
     }
 }
@@ -61,7 +68,12 @@ impl Identity {
 impl Ledger {
     /// Of a feed that begins at `start` (ms since 1970 UTC).
     pub fn new(start: i64) -> Self {
-        Self { start, position: start, dated: BTreeSet::new(), undated: BTreeMap::new() }
+        Self {
+            start,
+            position: start,
+            dated: BTreeSet::new(),
+            undated: BTreeMap::new(),
+        }
     }
 
     /// As it was stored.
@@ -102,17 +114,31 @@ impl Ledger {
         }
     }
 
-    /// Notes an event that is handed out. One without a time stands at `last`,
-    /// where the walk is.
-    pub fn note(&mut self, time: Option<i64>, last: i64, id: Identity) {
-        match time {
-            Some(time) => {
-                self.dated.insert((time, id));
-            }
-            None => {
-                self.undated.insert(id, last);
-            }
+    /// Notes an event that is handed out.
+    pub fn note(&mut self, time: i64, id: Identity) {
+        self.dated.insert((time, id));
+    }
+
+    /// Notes a record without a readable time that is handed out as a dead
+    /// letter.
+    pub fn note_undated(&mut self, id: Identity) {
+        self.undated.insert(id, UNPLACED);
+    }
+
+    /// An event of this time came after an undated record.
+    pub fn place(&mut self, id: Identity, time: i64) {
+        if time >= self.position {
+            self.undated.insert(id, time);
+        } else {
+            self.undated.remove(&id);
         }
+    }
+
+    /// A whole walk from the position met only these of the unplaced records:
+    /// the position has passed the others.
+    pub fn forget_unplaced(&mut self, met: &[Identity]) {
+        self.undated
+            .retain(|id, time| *time != UNPLACED || met.contains(id));
     }
 
     /// Moves the position forward and forgets the ids before it.
@@ -147,14 +173,25 @@ impl Ledger {
 
     /// How many ids lie after a time.
     pub fn after(&self, time: i64) -> usize {
-        self.dated.iter().rev().take_while(|(at, _)| *at > time).count()
+        self.dated
+            .iter()
+            .rev()
+            .take_while(|(at, _)| *at > time)
+            .count()
     }
 
     /// Every id at or after the position, in order.
     pub fn known(&self) -> impl Iterator<Item = Known> {
-        let dated = self.dated.iter().map(|(time, id)| Known { time: *time, dated: true, id: *id });
-        let undated =
-            self.undated.iter().map(|(id, time)| Known { time: *time, dated: false, id: *id });
+        let dated = self.dated.iter().map(|(time, id)| Known {
+            time: *time,
+            dated: true,
+            id: *id,
+        });
+        let undated = self.undated.iter().map(|(id, time)| Known {
+            time: *time,
+            dated: false,
+            id: *id,
+        });
         dated.chain(undated)
     }
 }
@@ -169,9 +206,10 @@ mod tests {
     #[test]
     fn ids_are_known_until_the_position_has_passed_them() {
         let mut ledger = Ledger::new(100);
-        ledger.note(Some(100), 100, A);
-        ledger.note(Some(105), 105, B);
-        ledger.note(None, 103, B);
+        ledger.note(100, A);
+        ledger.note(105, B);
+        ledger.note_undated(B);
+        ledger.place(B, 103);
         assert!(ledger.knows(Some(100), A) && ledger.knows(None, B));
         assert!(!ledger.knows(Some(101), A), "another time, another event");
         ledger.advance(104);
@@ -184,8 +222,8 @@ mod tests {
     #[test]
     fn the_stored_form_is_the_whole() {
         let mut ledger = Ledger::new(5);
-        ledger.note(Some(9), 9, A);
-        ledger.note(None, 9, B);
+        ledger.note(9, A);
+        ledger.note_undated(B);
         ledger.advance(7);
         let restored = Ledger::restore(5, 7, ledger.known().collect::<Vec<_>>());
         assert_eq!(restored, ledger);
@@ -195,8 +233,8 @@ mod tests {
     fn a_rewind_forgets_and_may_widen() {
         let mut ledger = Ledger::new(100);
         ledger.advance(200);
-        ledger.note(Some(210), 210, A);
-        ledger.note(Some(220), 220, B);
+        ledger.note(210, A);
+        ledger.note(220, B);
         ledger.rewind(215);
         assert_eq!((ledger.position(), ledger.knows(Some(210), A)), (200, true));
         assert!(!ledger.knows(Some(220), B));
@@ -213,9 +251,23 @@ mod tests {
     }
 
     #[test]
+    fn an_undated_record_is_known_until_it_is_sure_to_lie_behind() {
+        let mut ledger = Ledger::new(100);
+        ledger.note_undated(A);
+        ledger.note_undated(B);
+        ledger.advance(150);
+        assert!(ledger.knows(None, A), "nobody knows where it lies");
+        ledger.place(A, 150);
+        ledger.forget_unplaced(&[]);
+        assert!(ledger.knows(None, A) && !ledger.knows(None, B));
+        ledger.advance(151);
+        assert!(!ledger.knows(None, A));
+    }
+
+    #[test]
     fn future_ids_are_counted() {
         let mut ledger = Ledger::new(0);
-        (1..=5).for_each(|n| ledger.note(Some(n * 10), n * 10, Identity(1)));
+        (1..=5).for_each(|n| ledger.note(n * 10, Identity(1)));
         assert_eq!(ledger.after(20), 3);
     }
 }

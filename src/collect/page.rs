@@ -93,7 +93,9 @@ impl Page {
     /// Whether another page follows, as far as is known yet: by the count in
     /// the headers, or without one by the rows that came.
     pub fn is_full(&self, asked: u32) -> bool {
-        let Some((head, _)) = &self.head else { return false };
+        let Some((head, _)) = &self.head else {
+            return false;
+        };
         let asked = u64::from(asked);
         let length = head.limit.map_or(asked, |limit| limit.clamp(1, asked));
         head.count.unwrap_or(self.rows) >= length
@@ -101,12 +103,23 @@ impl Page {
 
     /// Where the next page begins; the error says why that can't be told.
     pub fn cursor(&self) -> Result<Box<RawValue>> {
-        let cursor = self.head.as_ref().and_then(|(head, _)| head.search_after.as_ref());
+        let cursor = self
+            .head
+            .as_ref()
+            .and_then(|(head, _)| head.search_after.as_ref());
         let Some(cursor) = cursor else {
-            return Err(Error::protocol("a full page without a usable `X-Search_after`"));
+            return Err(Error::protocol(
+                "a full page without a usable `X-Search_after`",
+            ));
         };
-        if self.after.as_ref().is_some_and(|after| after.get() == cursor.get()) {
-            return Err(Error::protocol("`X-Search_after` did not move from one page to the next"));
+        if self
+            .after
+            .as_ref()
+            .is_some_and(|after| after.get() == cursor.get())
+        {
+            return Err(Error::protocol(
+                "`X-Search_after` did not move from one page to the next",
+            ));
         }
         Ok(cursor.clone())
     }

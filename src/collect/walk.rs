@@ -55,6 +55,8 @@ struct Course {
     first_before: Option<(i64, Identity)>,
     /// Rows of other organisations are known to come among ours.
     mixed: bool,
+    /// Undated records since the last row with a time.
+    undated: Vec<Identity>,
     /// The current page has a row of our own organisation.
     own: bool,
     /// An organisation whose rows came before any of our own.
@@ -114,11 +116,19 @@ impl Walk {
             first: None,
             first_before: None,
             mixed,
+            undated: Vec::new(),
             own: false,
             foreign: None,
         };
         let page = Page::new(request, None);
-        Self { query, limit, page, next: None, pending: None, course }
+        Self {
+            query,
+            limit,
+            page,
+            next: None,
+            pending: None,
+            course,
+        }
     }
 
     /// What it asks for.
@@ -146,7 +156,10 @@ impl Walk {
     /// The page of a request.
     pub fn page(&mut self, request: RequestId) -> Option<&mut Page> {
         let pages = [Some(&mut self.page), self.next.as_mut()];
-        pages.into_iter().flatten().find(|page| page.request() == request)
+        pages
+            .into_iter()
+            .flatten()
+            .find(|page| page.request() == request)
     }
 
     /// Polling pauses here.
@@ -160,7 +173,8 @@ impl Walk {
         if self.page.request() == request {
             self.course.date = date;
         }
-        self.page(request).map_or(Ok(()), |page| page.head(head, date))
+        self.page(request)
+            .map_or(Ok(()), |page| page.head(head, date))
     }
 
     /// The page after the current one is under way.
@@ -247,7 +261,13 @@ impl Walk {
     /// The end of a page: what it said of itself against what came.
     fn close_page(&self, desk: &Desk<'_>) -> Result<()> {
         self.page.check()?;
-        let Course { foreign, own, first, first_before, .. } = &self.course;
+        let Course {
+            foreign,
+            own,
+            first,
+            first_before,
+            ..
+        } = &self.course;
         if let (Some(theirs), false, Some(ours)) = (foreign, own, &desk.organization) {
             let message =
                 format!("it belongs to organisation {theirs}, but this feed collects {ours}");
@@ -283,7 +303,9 @@ impl Course {
             Ok(event) => event,
             Err(reject) => {
                 let id = Identity::new(None, None, bytes);
-                self.undated(id, desk, |batch, number| dead_letter(batch, number, &reject, bytes));
+                self.undated(id, desk, |batch, number| {
+                    dead_letter(batch, number, &reject, bytes)
+                });
                 return Ok(Row::Taken);
             }
         };
@@ -292,13 +314,17 @@ impl Course {
         let time = match event.time() {
             Ok(time) => time,
             Err(reject) => {
-                self.undated(id, desk, |batch, number| dead_letter(batch, number, &reject, bytes));
+                self.undated(id, desk, |batch, number| {
+                    dead_letter(batch, number, &reject, bytes)
+                });
                 return Ok(Row::Taken);
             }
         };
         if time < self.last {
             let (this, last) = (rfc3339(time), rfc3339(self.last));
-            return Err(Error::protocol(format!("an event of {this} comes after {last}")));
+            return Err(Error::protocol(format!(
+                "an event of {this} comes after {last}"
+            )));
         }
         if let Some(theirs) = organization.as_deref() {
             match self.owner(theirs, desk) {
@@ -313,15 +339,18 @@ impl Course {
             match desk.batch.add(&event, desk.output, desk.limits) {
                 Ok(Added::Full) => return Ok(Row::Full),
                 Ok(Added::NotSelected) => {}
-                Ok(Added::Emitted) => desk.ledger.note(Some(time), time, id),
+                Ok(Added::Emitted) => desk.ledger.note(time, id),
                 Err(reject) => {
                     dead_letter(desk.batch, *desk.received + 1, &reject, bytes);
-                    desk.ledger.note(Some(time), time, id);
+                    desk.ledger.note(time, id);
                 }
             }
         }
         self.take((time, id), desk);
         self.follow(time, desk.ledger);
+        self.undated
+            .drain(..)
+            .for_each(|id| desk.ledger.place(id, time));
         Ok(Row::Taken)
     }
 
@@ -338,8 +367,9 @@ impl Course {
             desk.batch.counters.duplicates += 1;
         } else {
             reject(desk.batch, *desk.received + 1);
-            desk.ledger.note(None, self.last, id);
+            desk.ledger.note_undated(id);
         }
+        self.undated.push(id);
         self.take((self.last, id), desk);
     }
 
@@ -368,6 +398,7 @@ impl Course {
         if !self.held {
             ledger.advance(self.date.saturating_sub(SETTLE));
         }
+        ledger.forget_unplaced(&self.undated);
     }
 
     /// The next page is the current one now; its head may still be to come.
@@ -385,7 +416,11 @@ impl Course {
         let ours = desk.organization.get_or_insert_with(|| theirs.to_owned());
         if ours == theirs {
             self.own = true;
-            return if self.foreign.is_some() { Owner::Mixed } else { Owner::Ours };
+            return if self.foreign.is_some() {
+                Owner::Mixed
+            } else {
+                Owner::Ours
+            };
         }
         if !self.mixed && !self.own {
             self.foreign.get_or_insert_with(|| theirs.to_owned());

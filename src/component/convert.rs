@@ -13,8 +13,7 @@ pub fn descriptor() -> types::Descriptor {
         name: env!("CARGO_PKG_NAME").to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         mapping_version: mapping::MAPPING_VERSION.to_owned(),
-        classes: mapping::CLASSES.into_iter().map(class)
-            .collect(),
+        classes: mapping::CLASSES.into_iter().map(class).collect(),
         settings_schema: settings::json_schema(),
         secrets: SECRETS.iter().map(secret).collect(),
         findings: FINDINGS
@@ -65,7 +64,10 @@ fn pattern(pattern: &Pattern) -> types::SecretPattern {
 fn condition(authorizations: &[&str]) -> Option<types::Condition> {
     (!authorizations.is_empty()).then(|| types::Condition {
         setting: "authorization".to_owned(),
-        values: authorizations.iter().map(|value| (*value).to_owned()).collect(),
+        values: authorizations
+            .iter()
+            .map(|value| (*value).to_owned())
+            .collect(),
     })
 }
 
@@ -119,7 +121,11 @@ impl From<batch::Rejected> for types::Rejected {
             reason: rejected.reason,
             bytes: rejected.bytes,
             length: rejected.length,
-            sha256: rejected.sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
+            sha256: rejected
+                .sha256
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
         }
     }
 }
@@ -179,13 +185,20 @@ impl From<Finding> for types::Finding {
 
 impl From<Failure> for types::Failure {
     fn from(failure: Failure) -> Self {
-        Self { message: failure.message, hints: failure.hints }
+        Self {
+            message: failure.message,
+            hints: failure.hints,
+        }
     }
 }
 
 impl From<Problem> for types::Problem {
     fn from(problem: Problem) -> Self {
-        Self { setting: problem.setting, message: problem.message, hints: problem.hints }
+        Self {
+            setting: problem.setting,
+            message: problem.message,
+            hints: problem.hints,
+        }
     }
 }
 
@@ -199,7 +212,10 @@ impl From<Error> for types::Error {
             Error::Permission(failure) => Self::Permission(failure.into()),
             Error::NotEntitled(failure) => Self::NotEntitled(failure.into()),
             Error::Unavailable(failure, retry_after_ms) => {
-                Self::Unavailable(types::Unavailability { failure: failure.into(), retry_after_ms })
+                Self::Unavailable(types::Unavailability {
+                    failure: failure.into(),
+                    retry_after_ms,
+                })
             }
             Error::Protocol(failure) => Self::Protocol(failure.into()),
             Error::Storage(failure) => Self::Storage(failure.into()),

@@ -66,15 +66,26 @@ impl Requests {
 
 fn start(request: Request) -> Result<FutureIncomingResponse, Cause> {
     let refused = |()| Cause::Other("the runtime does not take the request".to_owned());
-    let (scheme, rest) = request.url.split_once("://").unwrap_or(("https", &request.url));
+    let (scheme, rest) = request
+        .url
+        .split_once("://")
+        .unwrap_or(("https", &request.url));
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let scheme = if scheme == "http" { Scheme::Http } else { Scheme::Https };
+    let scheme = if scheme == "http" {
+        Scheme::Http
+    } else {
+        Scheme::Https
+    };
     let headers = Fields::new();
     for (name, value) in &request.headers {
-        headers.append(name, value.as_bytes()).map_err(|_| refused(()))?;
+        headers
+            .append(name, value.as_bytes())
+            .map_err(|_| refused(()))?;
     }
     let length = request.body.len().to_string();
-    headers.append("content-length", length.as_bytes()).map_err(|_| refused(()))?;
+    headers
+        .append("content-length", length.as_bytes())
+        .map_err(|_| refused(()))?;
     let outgoing = OutgoingRequest::new(headers);
     outgoing.set_method(&Method::Post).map_err(refused)?;
     outgoing.set_scheme(Some(&scheme)).map_err(refused)?;
@@ -84,7 +95,10 @@ fn start(request: Request) -> Result<FutureIncomingResponse, Cause> {
     let response = outgoing_handler::handle(outgoing, None).map_err(|code| cause(&code))?;
     // A request that is refused closes its body; the response says why.
     if let Ok(stream) = body.write() {
-        let _ = request.body.chunks(WRITE).try_for_each(|part| stream.blocking_write_and_flush(part));
+        let _ = request
+            .body
+            .chunks(WRITE)
+            .try_for_each(|part| stream.blocking_write_and_flush(part));
     }
     let _ = OutgoingBody::finish(body, None);
     Ok(response)
@@ -129,7 +143,10 @@ fn await_bytes(stream: InputStream, body: IncomingBody, until: u64) -> (Option<S
             Err(StreamError::Closed) => return (None, Input::End),
             Err(StreamError::LastOperationFailed(error)) => {
                 let code = wasi::http::types::http_error_code(&error);
-                return (None, Input::Failed(code.map_or(Cause::Cut, |code| cause(&code))));
+                return (
+                    None,
+                    Input::Failed(code.map_or(Cause::Cut, |code| cause(&code))),
+                );
             }
         }
     }
@@ -143,7 +160,9 @@ fn wait(ready: &Pollable, until: u64) -> bool {
 
 fn cause(code: &ErrorCode) -> Cause {
     match code {
-        ErrorCode::DnsError(_) | ErrorCode::DnsTimeout | ErrorCode::DestinationNotFound => Cause::Dns,
+        ErrorCode::DnsError(_) | ErrorCode::DnsTimeout | ErrorCode::DestinationNotFound => {
+            Cause::Dns
+        }
         ErrorCode::ConnectionRefused
         | ErrorCode::DestinationUnavailable
         | ErrorCode::DestinationIpUnroutable => Cause::Connect,

@@ -6,8 +6,10 @@ use super::{Kind, SETTINGS, Setting};
 
 /// The schema of the object that a feed is opened with.
 pub fn json_schema() -> String {
-    let properties: Map<String, Value> =
-        SETTINGS.iter().map(|setting| (setting.name.to_owned(), property(setting))).collect();
+    let properties: Map<String, Value> = SETTINGS
+        .iter()
+        .map(|setting| (setting.name.to_owned(), property(setting)))
+        .collect();
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "JumpCloud Directory Insights",
@@ -65,6 +67,9 @@ mod tests {
             assert!(property["type"].is_string(), "{}", setting.name);
         }
         assert_eq!(schema["properties"]["api_base_url"]["format"], "uri");
-        assert_eq!(schema["properties"]["event_types"]["default"], json!(["login", "admin"]));
+        assert_eq!(
+            schema["properties"]["event_types"]["default"],
+            json!(["login", "admin"])
+        );
     }
 }

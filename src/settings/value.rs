@@ -11,7 +11,11 @@ use crate::error::Problem;
 const BASE_PATH: &str = "/insights/directory/v1";
 
 /// The three addresses that JumpCloud documents.
-const KNOWN_HOSTS: [&str; 3] = ["api.jumpcloud.com", "api.eu.jumpcloud.com", "api.in.jumpcloud.com"];
+const KNOWN_HOSTS: [&str; 3] = [
+    "api.jumpcloud.com",
+    "api.eu.jumpcloud.com",
+    "api.in.jumpcloud.com",
+];
 
 /// Where a new feed begins.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,7 +45,10 @@ impl ApiUrl {
         let (origin, path) = split_origin(url);
         let path = path.trim_end_matches('/');
         let prefix = path.strip_suffix(BASE_PATH).unwrap_or(path);
-        Self { origin: origin.to_ascii_lowercase(), prefix: prefix.to_owned() }
+        Self {
+            origin: origin.to_ascii_lowercase(),
+            prefix: prefix.to_owned(),
+        }
     }
 
     /// Scheme, host and port: `https://api.jumpcloud.com`.
@@ -70,9 +77,10 @@ pub fn check(setting: &Setting, value: &Value, problems: &mut Vec<Problem>) {
     let name = setting.name;
     let shown = shown(value);
     let problem = match setting.kind {
-        Kind::Choice(choices) if !is_one_of(value, choices) => {
-            Some(Problem::new(name, format!("{shown} is none of {}", list(choices))))
-        }
+        Kind::Choice(choices) if !is_one_of(value, choices) => Some(Problem::new(
+            name,
+            format!("{shown} is none of {}", list(choices)),
+        )),
         Kind::Choices(choices) => {
             check_list(name, value, problems, |item| {
                 let shown = self::shown(item);
@@ -86,7 +94,10 @@ pub fn check(setting: &Setting, value: &Value, problems: &mut Vec<Problem>) {
             Some(Problem::new(name, format!("not a day: {shown}")).hint("like `2027-02-22`"))
         }
         Kind::Days(min, max) if !value.as_i64().is_some_and(|n| (min..=max).contains(&n)) => {
-            Some(Problem::new(name, format!("not a whole number from {min} to {max}: {shown}")))
+            Some(Problem::new(
+                name,
+                format!("not a whole number from {min} to {max}: {shown}"),
+            ))
         }
         Kind::Duration(min, max) => match duration(value) {
             None => Some(
@@ -99,9 +110,10 @@ pub fn check(setting: &Setting, value: &Value, problems: &mut Vec<Problem>) {
             )),
             Some(_) => None,
         },
-        Kind::Flag if !value.is_boolean() => {
-            Some(Problem::new(name, format!("neither true nor false: {shown}")))
-        }
+        Kind::Flag if !value.is_boolean() => Some(Problem::new(
+            name,
+            format!("neither true nor false: {shown}"),
+        )),
         Kind::Organizations => {
             check_list(name, value, problems, |item| {
                 (!item.as_str().is_some_and(is_organization)).then(|| {
@@ -120,7 +132,9 @@ pub fn check(setting: &Setting, value: &Value, problems: &mut Vec<Problem>) {
         }
         Kind::Url => match value.as_str() {
             None => Some(Problem::new(name, format!("not an address: {shown}"))),
-            Some(url) => check_url(url).map(|(message, hint)| Problem::new(name, message).hint(hint)),
+            Some(url) => {
+                check_url(url).map(|(message, hint)| Problem::new(name, message).hint(hint))
+            }
         },
         _ => None,
     };
@@ -140,9 +154,15 @@ fn check_list(
     for (n, item) in items.iter().enumerate() {
         let place = format!("{name}[{n}]");
         if items.iter().take(n).any(|before| before == item) {
-            problems.push(Problem::new(place, format!("{} stands there twice", shown(item))));
+            problems.push(Problem::new(
+                place,
+                format!("{} stands there twice", shown(item)),
+            ));
         } else if let Some(problem) = check(item) {
-            problems.push(Problem { setting: place, ..problem });
+            problems.push(Problem {
+                setting: place,
+                ..problem
+            });
         }
     }
 }
@@ -161,9 +181,13 @@ fn check_url(url: &str) -> Option<(String, &'static str)> {
     if host.contains('@') {
         return Some(("an address with a user name in it".to_owned(), EXAMPLE));
     }
-    let odd = |c: char| c.is_whitespace() || c.is_control() || !c.is_ascii() || "\"<>\\^`{|}".contains(c);
+    let odd =
+        |c: char| c.is_whitespace() || c.is_control() || !c.is_ascii() || "\"<>\\^`{|}".contains(c);
     if host.is_empty() || url.contains(odd) || url.contains(['?', '#']) {
-        return Some((format!("not an address of a server and a path: `{url}`"), EXAMPLE));
+        return Some((
+            format!("not an address of a server and a path: `{url}`"),
+            EXAMPLE,
+        ));
     }
     let (name, port) = match host.rsplit_once(':') {
         Some((name, port)) if !port.contains(']') => (name, Some(port)),
@@ -174,7 +198,9 @@ fn check_url(url: &str) -> Option<(String, &'static str)> {
     }
     let loopback = name.eq_ignore_ascii_case("localhost")
         || name == "[::1]"
-        || name.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_loopback());
+        || name
+            .parse::<std::net::Ipv4Addr>()
+            .is_ok_and(|address| address.is_loopback());
     if !secure && !loopback {
         return Some((
             format!("plain http would send the credential in clear: `{url}`"),
@@ -187,7 +213,10 @@ fn check_url(url: &str) -> Option<(String, &'static str)> {
 /// Cuts an address before its path: `("https://host:1", "/path")`.
 fn split_origin(url: &str) -> (&str, &str) {
     let start = url.find("://").map_or(0, |at| at + 3);
-    let end = url.get(start..).and_then(|rest| rest.find('/')).map_or(url.len(), |at| start + at);
+    let end = url
+        .get(start..)
+        .and_then(|rest| rest.find('/'))
+        .map_or(url.len(), |at| start + at);
     url.split_at_checked(end).unwrap_or((url, ""))
 }
 
@@ -205,13 +234,22 @@ fn shown(value: &Value) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
-    let quotes = matches!(value, Value::String(_)) && matches!(text.as_str(), "yes" | "no" | "true" | "false");
+    let quotes = matches!(value, Value::String(_))
+        && matches!(text.as_str(), "yes" | "no" | "true" | "false");
     let text: String = text.chars().filter(|c| !c.is_control()).take(80).collect();
-    if quotes { format!("`\"{text}\"`") } else { format!("`{text}`") }
+    if quotes {
+        format!("`\"{text}\"`")
+    } else {
+        format!("`{text}`")
+    }
 }
 
 fn list(choices: &[&str]) -> String {
-    choices.iter().map(|choice| format!("`{choice}`")).collect::<Vec<_>>().join(", ")
+    choices
+        .iter()
+        .map(|choice| format!("`{choice}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn spell(ms: i64) -> String {
@@ -259,7 +297,11 @@ pub fn duration(value: &Value) -> Option<i64> {
         _ => return None,
     };
     let digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    number.parse::<i64>().ok().filter(|_| digits)?.checked_mul(unit)
+    number
+        .parse::<i64>()
+        .ok()
+        .filter(|_| digits)?
+        .checked_mul(unit)
 }
 
 /// Reads a day: its first ms, UTC.
@@ -279,7 +321,13 @@ pub fn start(value: &Value) -> Option<Start> {
 
 /// A reader for a setting that may be absent.
 pub fn optional<T>(read: impl Fn(&Value) -> Option<T>) -> impl Fn(&Value) -> Option<Option<T>> {
-    move |value| if value.is_null() { Some(None) } else { read(value).map(Some) }
+    move |value| {
+        if value.is_null() {
+            Some(None)
+        } else {
+            read(value).map(Some)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -304,17 +352,36 @@ mod tests {
         let proxy = ApiUrl::new("http://127.0.0.1:8080/jc/");
         assert!(!proxy.is_known());
         assert_eq!(proxy.origin(), "http://127.0.0.1:8080");
-        assert_eq!(proxy.endpoint("/events"), "http://127.0.0.1:8080/jc/insights/directory/v1/events");
+        assert_eq!(
+            proxy.endpoint("/events"),
+            "http://127.0.0.1:8080/jc/insights/directory/v1/events"
+        );
     }
 
     #[test]
     fn addresses_are_checked() {
-        for good in ["https://api.jumpcloud.com", "http://localhost:1/x", "http://[::1]:80", "https://[::1]"] {
+        for good in [
+            "https://api.jumpcloud.com",
+            "http://localhost:1/x",
+            "http://[::1]:80",
+            "https://[::1]",
+        ] {
             assert_eq!(check_url(good), None, "{good}");
         }
         for bad in [
-            "", "api.jumpcloud.com", "ftp://a", "https://", "https:///x", "https://u:p@a", "https://a b",
-            "https://a?x", "https://a#x", "https://a:99999", "https://:1", "http://10.0.0.1", "https://ä",
+            "",
+            "api.jumpcloud.com",
+            "ftp://a",
+            "https://",
+            "https:///x",
+            "https://u:p@a",
+            "https://a b",
+            "https://a?x",
+            "https://a#x",
+            "https://a:99999",
+            "https://:1",
+            "http://10.0.0.1",
+            "https://ä",
         ] {
             assert!(check_url(bad).is_some(), "{bad}");
         }
@@ -325,10 +392,23 @@ mod tests {
         let read = |text: &str| duration(&Value::from(text));
         assert_eq!(read("90d"), Some(90 * DAY));
         assert_eq!(read("15m"), Some(900_000));
-        for bad in ["", "d", "+1d", "-1d", "1.5h", "1 d", "1w", "99999999999999999d", "1é"] {
+        for bad in [
+            "",
+            "d",
+            "+1d",
+            "-1d",
+            "1.5h",
+            "1 d",
+            "1w",
+            "99999999999999999d",
+            "1é",
+        ] {
             assert_eq!(read(bad), None, "{bad}");
         }
-        assert_eq!(start(&Value::from("2026-11-01T00:00:00+01:00")), Some(Start::At(1_793_487_600_000)));
+        assert_eq!(
+            start(&Value::from("2026-11-01T00:00:00+01:00")),
+            Some(Start::At(1_793_487_600_000))
+        );
         assert_eq!(date(&Value::from("1970-01-02")), Some(DAY));
         assert_eq!(date(&Value::from("1970-02-30")), None);
     }

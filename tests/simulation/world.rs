@@ -1,0 +1,376 @@
+//! A feed, a store and a JumpCloud in one virtual time.
+
+use std::collections::BTreeMap;
+
+use jumpcloud::api::{Head, Request};
+use jumpcloud::batch::{Batch, Limits, Next};
+use jumpcloud::clock::Reading;
+use jumpcloud::error::{Error, Result};
+use jumpcloud::feed::{Feed, Input, Machine, Step};
+use jumpcloud::refusal::Cause;
+use jumpcloud::state::Write;
+use jumpcloud_simulator::{Answer, DEFAULT_KEY, Kind, Model, Recipe, Request as Asked, Wire};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// When histories begin, in ms since 1970 UTC.
+pub const EPOCH: i64 = 1_790_000_000_000;
+
+/// Where logins and account changes are kept; nothing else is asked for.
+const ASKED: [&str; 5] = ["directory", "ldap", "radius", "sso", "systems"];
+
+/// What goes wrong on our side, as probabilities.
+pub struct History {
+    /// Of a crash at each of several points of a poll.
+    pub crashes: f64,
+    /// That an ack is torn between two writes.
+    pub tears: f64,
+}
+
+/// One history.
+pub struct World {
+    pub model: Model,
+    /// Every event handed out in a durable batch, and how often.
+    pub emitted: BTreeMap<String, u32>,
+    pub rejected: u64,
+    history: History,
+    dice: ChaCha8Rng,
+    now: i64,
+    /// Wall clock of our machine less the true time.
+    skew: i64,
+    feed: Feed,
+    requests: BTreeMap<u32, Open>,
+    store: BTreeMap<String, Vec<u8>>,
+    limits: Limits,
+    settings: String,
+}
+
+/// An open request: what is still to come of its answer.
+struct Open {
+    inputs: Vec<Input>,
+    arrives: i64,
+}
+
+impl World {
+    pub fn new(seed: u64, recipe: &Recipe, history: History) -> Self {
+        let mut dice = ChaCha8Rng::seed_from_u64(seed);
+        let model = Model::generated(recipe);
+        let max_events = [1, 2, 7, 50, 1000][dice.random_range(0..5)];
+        let settings = r#"{"start": "2h"}"#.to_owned();
+        Self {
+            model,
+            emitted: BTreeMap::new(),
+            rejected: 0,
+            history,
+            now: EPOCH + 600_000,
+            skew: if seed % 3 == 0 {
+                dice.random_range(-90_000_000..90_000_000)
+            } else {
+                0
+            },
+            feed: open(&settings),
+            requests: BTreeMap::new(),
+            store: BTreeMap::new(),
+            limits: Limits {
+                max_wait: 5_000,
+                max_bytes: dice.random_range(500..60_000),
+                max_events,
+                drain: false,
+            },
+            dice,
+            settings,
+        }
+    }
+
+    pub fn limit_events(&mut self, max_events: usize) {
+        self.limits.max_events = max_events;
+        self.limits.max_bytes = 10 << 20;
+    }
+
+    /// Everything has happened and is settled before the first poll.
+    pub fn start_late(&mut self) {
+        self.now = EPOCH + 3_600_000 + 300_000;
+    }
+
+    /// Polls until all has become visible, is settled and was read.
+    pub fn run_to_the_end(&mut self) {
+        let last = self
+            .model
+            .events()
+            .map(|event| event.visible_at.max(event.ms))
+            .max();
+        let end = last.unwrap_or(EPOCH) + 300_000;
+        while self.now < end {
+            self.cycle();
+        }
+        self.model.faults.clear();
+        self.history = History {
+            crashes: 0.0,
+            tears: 0.0,
+        };
+        self.poll_until_idle();
+    }
+
+    pub fn poll_until_idle(&mut self) {
+        for _ in 0..100_000 {
+            if self.cycle() {
+                return;
+            }
+        }
+        panic!("never idle");
+    }
+
+    /// Everything visible was handed out once, everything else not at all.
+    pub fn check(&self) {
+        let mut wanted = BTreeMap::new();
+        let mut dead = 0;
+        for event in self
+            .model
+            .events()
+            .filter(|event| event.visible_at <= self.now)
+        {
+            match event.kind {
+                Kind::Login | Kind::Admin => {
+                    let id = event.id.as_deref().map(str::to_owned);
+                    let hash = || format!("sha256:{}", sha256(&event.raw));
+                    *wanted.entry(id.unwrap_or_else(hash)).or_insert(0) += 1;
+                }
+                Kind::DeadLetter if ASKED.contains(&event.service.name()) => dead += 1,
+                Kind::DeadLetter | Kind::Other => {}
+            }
+        }
+        let missing: Vec<_> = wanted
+            .keys()
+            .filter(|id| !self.emitted.contains_key(*id))
+            .collect();
+        assert!(missing.is_empty(), "lost: {missing:?}");
+        let extra: Vec<_> = self
+            .emitted
+            .iter()
+            .filter(|(id, n)| wanted.get(*id) != Some(n))
+            .collect();
+        assert!(extra.is_empty(), "doubled or unasked: {extra:?}");
+        assert_eq!(self.rejected, dead, "dead letters");
+    }
+
+    /// One poll with all that follows. True: nothing more is to be read.
+    fn cycle(&mut self) -> bool {
+        match self.poll() {
+            Ok(batch) => {
+                let next = batch.next;
+                if self.crash() {
+                    return false;
+                }
+                self.deliver(batch);
+                if let Next::Idle(ms) = next {
+                    assert!(self.requests.is_empty(), "a request is open at idle");
+                    self.now += ms as i64;
+                    return true;
+                }
+                false
+            }
+            Err(error) => {
+                let wait = match error {
+                    Error::Unavailable(_, Some(ms)) => ms as i64,
+                    Error::Unavailable(..) | Error::Protocol(_) => 1_000,
+                    Error::BadSettings(ref problems) if problems[0].setting == "api_base_url" => {
+                        1_000
+                    }
+                    other => panic!("{other}"),
+                };
+                self.now += wait;
+                false
+            }
+        }
+    }
+
+    fn poll(&mut self) -> Result<Batch> {
+        self.restore()?;
+        self.feed.poll(self.limits, self.reading())?;
+        loop {
+            match self.feed.step(self.reading()) {
+                Step::Send(id, request) => self.send(id, &request),
+                Step::Drop(id) => {
+                    self.requests.remove(&id);
+                }
+                Step::Read(id, until) => {
+                    let input = self.read(id, until);
+                    self.feed.handle(id, input, self.reading());
+                }
+                Step::Done => return self.feed.take_batch(self.reading()),
+            }
+        }
+    }
+
+    /// Makes the batch durable together with the plugin's writes; perhaps not
+    /// all of them succeed, and then the batch isn't durable either.
+    fn deliver(&mut self, batch: Batch) {
+        let writes = self.feed.ack(batch.checkpoint).expect("ack");
+        if self.dice.random_bool(self.history.tears) {
+            let done = self.dice.random_range(0..=writes.len());
+            let head = writes
+                .iter()
+                .position(|write| matches!(write, Write::Set(key, _) if key == "head"));
+            self.apply(&writes[..done]);
+            if head.is_some_and(|head| head < done) {
+                self.count(&batch);
+            }
+            return self.reopen();
+        }
+        self.apply(&writes);
+        self.count(&batch);
+        assert!(
+            self.feed
+                .ack(batch.checkpoint)
+                .expect("ack again")
+                .is_empty()
+        );
+        self.crash();
+    }
+
+    fn count(&mut self, batch: &Batch) {
+        let counters = &batch.counters;
+        let sum =
+            counters.emitted + counters.duplicates + counters.not_selected + counters.rejected;
+        assert_eq!(counters.received, sum, "the counts add up");
+        assert_eq!(counters.emitted as usize, batch.index.len());
+        let one = batch.index.len() + batch.rejected.len() == 1;
+        assert!(
+            one || batch.events.len() <= self.limits.max_bytes,
+            "the bound on bytes holds"
+        );
+        assert!(batch.index.len() + batch.rejected.len() <= self.limits.max_events);
+        let length: usize = batch.index.iter().map(|entry| entry.length).sum();
+        assert_eq!(length, batch.events.len());
+        for entry in &batch.index {
+            *self.emitted.entry(entry.line.id.clone()).or_default() += 1;
+        }
+        self.rejected += batch.rejected.len() as u64;
+    }
+
+    fn apply(&mut self, writes: &[Write]) {
+        for write in writes {
+            match write {
+                Write::Set(key, value) => self.store.insert(key.clone(), value.clone()),
+                Write::Delete(key) => self.store.remove(key),
+            };
+        }
+    }
+
+    fn crash(&mut self) -> bool {
+        let crash = self.dice.random_bool(self.history.crashes);
+        if crash {
+            self.reopen();
+        }
+        crash
+    }
+
+    pub fn reopen(&mut self) {
+        self.feed = open(&self.settings);
+        self.requests.clear();
+    }
+
+    fn restore(&mut self) -> Result<()> {
+        while let Some(key) = self.feed.wants() {
+            self.feed.restore(self.store.get(&key).map(Vec::as_slice))?;
+        }
+        Ok(())
+    }
+
+    fn reading(&self) -> Reading {
+        Reading {
+            wall: self.now + self.skew,
+            monotonic: (self.now - EPOCH) as u64,
+        }
+    }
+
+    fn send(&mut self, id: u32, request: &Request) {
+        let path = request
+            .url
+            .split_once("://")
+            .and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..]));
+        let headers: Vec<_> = request
+            .headers
+            .iter()
+            .map(|(n, v)| (*n, v.as_str()))
+            .collect();
+        let answer = self.model.answer(
+            Asked {
+                method: "POST",
+                path: path.unwrap(),
+                headers: &headers,
+                body: &request.body,
+            },
+            self.now,
+        );
+        let arrives = self.now + self.dice.random_range(20..400);
+        let inputs = self.inputs(answer);
+        self.requests.insert(id, Open { inputs, arrives });
+    }
+
+    /// What the transport reports of an answer, the last first.
+    fn inputs(&mut self, answer: Answer) -> Vec<Input> {
+        let mut inputs = Vec::new();
+        let whole = match answer.wire {
+            Wire::Reset => return vec![Input::Failed(Cause::Connect)],
+            Wire::Stall => return vec![Input::Failed(Cause::Timeout)],
+            Wire::Cut(bytes) | Wire::StallInBody(bytes) => bytes.min(answer.body.len()),
+            _ => answer.body.len(),
+        };
+        let headers = answer
+            .headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.clone()));
+        inputs.push(Input::Head(Head {
+            status: answer.status,
+            headers: headers.collect(),
+        }));
+        let mut rest = &answer.body[..whole];
+        while !rest.is_empty() {
+            let length = self.dice.random_range(1..=20_000).min(rest.len());
+            let (bytes, behind) = rest.split_at(length);
+            inputs.push(Input::Body(bytes.to_vec()));
+            rest = behind;
+        }
+        inputs.push(match answer.wire {
+            Wire::Cut(_) => Input::Failed(Cause::Cut),
+            Wire::StallInBody(_) => Input::Failed(Cause::Timeout),
+            _ => Input::End,
+        });
+        inputs.reverse();
+        inputs
+    }
+
+    fn read(&mut self, id: u32, until: u64) -> Input {
+        let until = EPOCH + until as i64;
+        let open = self.requests.get_mut(&id).expect("an open request is read");
+        if open.arrives > until {
+            self.now = self.now.max(until);
+            return Input::Nothing;
+        }
+        self.now = self.now.max(open.arrives);
+        open.arrives = self.now
+            + if self.dice.random_bool(0.05) {
+                3_000
+            } else {
+                1
+            };
+        let input = open.inputs.pop().expect("something is to come");
+        if open.inputs.is_empty() {
+            self.requests.remove(&id);
+        }
+        input
+    }
+}
+
+fn open(settings: &str) -> Feed {
+    Feed::open(settings, vec![("token".to_owned(), DEFAULT_KEY.to_owned())]).expect("open")
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    use sha2::{Digest, Sha256};
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
