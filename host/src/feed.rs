@@ -292,7 +292,7 @@ impl Feed {
     }
 
     /// Steps 4 and 5.
-    async fn deliver(&self, delivery: Delivery) -> Result<()> {
+    async fn deliver(&mut self, delivery: Delivery) -> Result<()> {
         if !delivery.events.is_empty() {
             self.sink_of(&delivery.sink)?
                 .deliver(&delivery.plan, &delivery.events)
@@ -322,7 +322,7 @@ impl Feed {
         }
     }
 
-    async fn plan(&self, batch: &Batch, events: Bytes) -> Result<Option<Delivery>> {
+    async fn plan(&mut self, batch: &Batch, events: Bytes) -> Result<Option<Delivery>> {
         if events.is_empty() && batch.rejected.is_empty() {
             return Ok(None);
         }

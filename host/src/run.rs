@@ -112,7 +112,7 @@ impl Feed {
     }
 
     /// Waits; in trouble only until a secret changes.
-    async fn rest(&self, time: Duration, in_trouble: bool) {
+    async fn rest(&mut self, time: Duration, in_trouble: bool) {
         let end = Instant::now() + time;
         loop {
             let left = end.saturating_duration_since(Instant::now());

@@ -22,6 +22,9 @@ use crate::keyvalue::Values;
 /// The form of the tables; a file with a higher number is not touched.
 const VERSION: i64 = 1;
 
+/// The file's name in its folder.
+const FILE: &str = "state.db";
+
 const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS value (
         feed TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL,
@@ -53,19 +56,23 @@ impl SqliteStore {
                 Error::storage(format!("the folder `{}` can't be made: {e}", dir.display()))
             })?;
         let lock = Lock::take(dir)?;
-        Self::connect(dir, Some(Arc::new(lock)))
+        Self::connect(&dir.join(FILE), Some(Arc::new(lock)))
     }
 
     /// Opens the folder `dir` to look at, also while another process works in
     /// it.
     pub fn open_shared(dir: &Path) -> Result<Self> {
-        Self::connect(dir, None)
+        Self::connect(&dir.join(FILE), None)
     }
 
-    fn connect(dir: &Path, lock: Option<Arc<Lock>>) -> Result<Self> {
-        let path = dir.join("state.db");
+    /// An empty store that is gone with this process: to try things out.
+    pub fn in_memory() -> Result<Self> {
+        Self::connect(Path::new(":memory:"), None)
+    }
+
+    fn connect(path: &Path, lock: Option<Arc<Lock>>) -> Result<Self> {
         let opened = || -> rusqlite::Result<(Connection, i64)> {
-            let connection = Connection::open(&path)?;
+            let connection = Connection::open(path)?;
             connection.busy_timeout(Duration::from_secs(10))?;
             connection.pragma_update(None, "journal_mode", "WAL")?;
             connection.pragma_update(None, "synchronous", "FULL")?;

@@ -1,0 +1,167 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Runs log sources: collects events with a plugin, and delivers them.
+#[derive(Debug, Parser)]
+#[command(name = "source-host", version, about, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// How to write the log, which goes to standard error
+    #[arg(long, global = true, value_enum, default_value = "text")]
+    pub log_format: LogFormat,
+
+    /// Log more: once for each request, twice for all there is
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Collect and deliver, all feeds at once
+    Run {
+        #[command(flatten)]
+        source: SourceArgs,
+        /// Stop when all feeds have caught up
+        #[arg(long)]
+        once: bool,
+    },
+    /// Try everything out without collecting: every problem in one run
+    Check {
+        #[command(flatten)]
+        source: SourceArgs,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what a plugin is: its settings, secrets, event classes and findings
+    Describe {
+        /// The plugin's file
+        plugin: PathBuf,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Map raw records from standard input (JSON array or NDJSON, also gzip) to standard output
+    Transform {
+        /// The plugin's file
+        plugin: PathBuf,
+        /// A setting of the plugin; may be repeated
+        #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+        set: Vec<(String, String)>,
+    },
+    /// Look at the state of feeds, or change it
+    State {
+        #[command(subcommand)]
+        command: StateCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum StateCommand {
+    /// Show how far each feed has come; also while they run
+    Show {
+        /// Only this feed
+        feed: Option<String>,
+        #[command(flatten)]
+        source: SourceArgs,
+        /// Exit with 1 if a feed is further behind than this
+        #[arg(long, value_name = "TIME", value_parser = duration)]
+        max_lag: Option<std::time::Duration>,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Go back: what is newer than a time will be delivered again
+    Rewind {
+        /// The feed
+        feed: String,
+        /// A time as in 2026-01-31T00:00:00Z, or how far back from now, as in 24h
+        #[arg(long, value_name = "TIME")]
+        to: String,
+        #[command(flatten)]
+        source: SourceArgs,
+        /// Don't ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Forget all: the feed will start as if for the first time
+    Reset {
+        /// The feed
+        feed: String,
+        #[command(flatten)]
+        source: SourceArgs,
+        /// Don't ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// Where the configuration is: in a file, or in the other flags.
+#[derive(Args, Debug)]
+pub struct SourceArgs {
+    /// The configuration file
+    #[arg(short, long, value_name = "FILE", default_value = "feeds.toml")]
+    pub config: PathBuf,
+
+    /// A plugin's file: one feed, without a configuration file
+    #[arg(long, value_name = "FILE", conflicts_with = "config")]
+    pub plugin: Option<PathBuf>,
+
+    /// The name of that feed's state
+    #[arg(
+        long = "feed",
+        value_name = "NAME",
+        default_value = "default",
+        requires = "plugin",
+        id = "feed_name"
+    )]
+    pub feed: String,
+
+    /// A setting of the plugin; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair, requires = "plugin")]
+    pub set: Vec<(String, String)>,
+
+    /// A secret of the plugin: NAME=env:VARIABLE or NAME=file:PATH; may be repeated
+    #[arg(long, value_name = "NAME=SOURCE", value_parser = secret, requires = "plugin")]
+    pub secret: Vec<(String, String)>,
+
+    /// The folder of the state
+    #[arg(long, value_name = "DIR", default_value = "state", requires = "plugin")]
+    pub state: PathBuf,
+
+    /// Where events go: stdout or file:PATH, in which {class}, {date}, {feed} and {partition} stand
+    /// for the event's
+    #[arg(
+        long,
+        value_name = "SINK",
+        default_value = "stdout",
+        requires = "plugin"
+    )]
+    pub sink: String,
+}
+
+fn pair(text: &str) -> Result<(String, String), &'static str> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE"),
+    }
+}
+
+fn secret(text: &str) -> Result<(String, String), &'static str> {
+    pair(text)
+}
+
+fn duration(text: &str) -> Result<std::time::Duration, &'static str> {
+    crate::config::parse_duration(text).ok_or("expected a time, as in 15m")
+}
