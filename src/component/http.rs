@@ -55,7 +55,7 @@ impl Requests {
             None => return Input::Failed(Cause::Other("no such request".to_owned())),
             Some(State::Failed(cause)) => return Input::Failed(cause),
             Some(State::Sent(response)) => await_head(response, until),
-            Some(State::Body(stream, body)) => await_bytes(stream, body, until),
+            Some(State::Body(stream, body)) => await_bytes(body, stream, until),
         };
         if let Some(state) = state {
             self.0.insert(id, state);
@@ -131,7 +131,8 @@ fn await_head(response: FutureIncomingResponse, until: u64) -> (Option<State>, I
     (Some(state), Input::Head(head))
 }
 
-fn await_bytes(stream: InputStream, body: IncomingBody, until: u64) -> (Option<State>, Input) {
+// Parameters are dropped last first: the stream, a child of the body, before it.
+fn await_bytes(body: IncomingBody, stream: InputStream, until: u64) -> (Option<State>, Input) {
     loop {
         match stream.read(CHUNK) {
             Ok(bytes) if bytes.is_empty() => {
