@@ -5,6 +5,8 @@
 //! A failing history prints its seed; `SEED=n cargo test --test simulation`
 //! replays it alone, and `HISTORIES=n` sets how many are run.
 
+#[path = "simulation/cases.rs"]
+mod cases;
 #[path = "simulation/world.rs"]
 mod world;
 

@@ -9,7 +9,9 @@ use jumpcloud::error::{Error, Result};
 use jumpcloud::feed::{Feed, Input, Machine, Step};
 use jumpcloud::refusal::Cause;
 use jumpcloud::state::Write;
-use jumpcloud_simulator::{Answer, DEFAULT_KEY, Kind, Model, Recipe, Request as Asked, Wire};
+use jumpcloud_simulator::{
+    Answer, DEFAULT_KEY, Event, Kind, Model, Recipe, Request as Asked, Wire, organization_id,
+};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -43,6 +45,17 @@ pub struct World {
     store: BTreeMap<String, Vec<u8>>,
     limits: Limits,
     settings: String,
+}
+
+/// What one or more batches said.
+#[derive(Debug)]
+pub struct Said {
+    pub findings: Vec<String>,
+    pub partition: String,
+    pub events: usize,
+    pub duplicates: u64,
+    pub idle: bool,
+    pub start: Option<i64>,
 }
 
 /// An open request: what is still to come of its answer.
@@ -79,6 +92,85 @@ impl World {
             },
             dice,
             settings,
+        }
+    }
+
+    /// A tenant of these events, all in the past; nothing goes wrong on our side.
+    pub fn of(events: Vec<Event>, settings: &str) -> Self {
+        let recipe = Recipe { organizations: 2, ..Recipe::new(0, EPOCH) };
+        let mut world = Self::new(1, &recipe, History { crashes: 0.0, tears: 0.0 });
+        world.key_for(&[&organization_id(0)]);
+        world.model.add_events(events);
+        world.limit_events(10);
+        world.start_late();
+        world.settings = settings.to_owned();
+        world.reopen();
+        world
+    }
+
+    /// The credential reaches these organisations from now on; none: all.
+    pub fn key_for(&mut self, organizations: &[&str]) {
+        self.model.access.revoke_key(DEFAULT_KEY);
+        self.model.access.add_key(DEFAULT_KEY, organizations);
+    }
+
+    /// Minutes of virtual time pass.
+    pub fn wait_minutes(&mut self, minutes: i64) {
+        self.now += minutes * 60_000;
+    }
+
+    pub fn now(&self) -> i64 {
+        self.now
+    }
+
+    /// The feed under test, its stored state read.
+    pub fn feed(&mut self) -> &mut Feed {
+        self.restore().expect("restore");
+        &mut self.feed
+    }
+
+    /// With other settings, on the stored state.
+    pub fn reopen_with(&mut self, settings: &str) {
+        self.settings = settings.to_owned();
+        self.reopen();
+    }
+
+    /// Polls once, makes the batch durable, and gives what it said.
+    pub fn poll_once(&mut self) -> Result<Said> {
+        let batch = self.poll()?;
+        let findings = batch.findings.iter();
+        let said = Said {
+            findings: findings.map(|f| format!("{}: {}", f.kind.code().0, f.message)).collect(),
+            partition: batch.partition.clone(),
+            events: batch.index.len(),
+            duplicates: batch.counters.duplicates,
+            idle: batch.next != Next::More,
+            start: batch.progress.as_ref().map(|progress| progress.start),
+        };
+        if let Next::Idle(ms) = batch.next {
+            self.now += ms as i64;
+        }
+        self.deliver(batch);
+        Ok(said)
+    }
+
+    /// Polls until idle, adding up what the batches said.
+    pub fn poll_all(&mut self) -> Result<Said> {
+        let mut all = self.poll_once()?;
+        while !all.idle {
+            let said = self.poll_once()?;
+            all.findings.extend(said.findings);
+            all.events += said.events;
+            all.duplicates += said.duplicates;
+            (all.idle, all.start) = (said.idle, said.start);
+        }
+        Ok(all)
+    }
+
+    /// The peer gives up on all that is open.
+    pub fn break_open_requests(&mut self) {
+        for open in self.requests.values_mut() {
+            open.inputs = vec![Input::Failed(Cause::Cut)];
         }
     }
 
@@ -184,7 +276,7 @@ impl World {
         }
     }
 
-    fn poll(&mut self) -> Result<Batch> {
+    pub fn poll(&mut self) -> Result<Batch> {
         self.restore()?;
         self.feed.poll(self.limits, self.reading())?;
         loop {
@@ -204,7 +296,7 @@ impl World {
 
     /// Makes the batch durable together with the plugin's writes; perhaps not
     /// all of them succeed, and then the batch isn't durable either.
-    fn deliver(&mut self, batch: Batch) {
+    pub fn deliver(&mut self, batch: Batch) {
         let writes = self.feed.ack(batch.checkpoint).expect("ack");
         if self.dice.random_bool(self.history.tears) {
             let done = self.dice.random_range(0..=writes.len());
@@ -248,7 +340,7 @@ impl World {
         self.rejected += batch.rejected.len() as u64;
     }
 
-    fn apply(&mut self, writes: &[Write]) {
+    pub fn apply(&mut self, writes: &[Write]) {
         for write in writes {
             match write {
                 Write::Set(key, value) => self.store.insert(key.clone(), value.clone()),
