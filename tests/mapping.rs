@@ -1,9 +1,19 @@
 //! The mapping, case by case and rule by rule.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that fails panics"
+)]
+
 mod ocsf;
 
 #[path = "mapping/cases.rs"]
 mod cases;
+#[path = "mapping/docs.rs"]
+mod docs;
 #[path = "mapping/generator.rs"]
 mod generator;
 #[path = "mapping/lossless.rs"]

@@ -78,10 +78,9 @@ impl Check {
             self.fault(path, "is an empty object");
         }
         for (name, attribute) in attributes {
-            if attribute["requirement"] == "required" && !object.contains_key(name) {
-                if self.is_visible(attribute) {
-                    self.fault(&join(path, name), "is required");
-                }
+            let is_required = attribute["requirement"] == "required" && self.is_visible(attribute);
+            if is_required && !object.contains_key(name) {
+                self.fault(&join(path, name), "is required");
             }
         }
         for (name, value) in object {
