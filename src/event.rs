@@ -16,8 +16,6 @@ pub(crate) mod value;
 
 use std::{borrow::Cow, cell::Cell, fmt};
 
-use serde::{Serialize, Serializer};
-
 pub use self::fields::{FIELDS, Field, To};
 use self::{
     scan::{Fault, MAX_DEPTH, Scanner},
@@ -189,12 +187,13 @@ impl<T> From<T> for Moved<'_, T> {
     }
 }
 
-impl<T: Serialize> Serialize for Moved<'_, T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl<T> Moved<'_, T> {
+    /// The value, to be written into the output: the leaf has moved.
+    pub(crate) fn moving(&self) -> &T {
         if let Some(leaf) = self.leaf {
             leaf.set(true);
         }
-        self.value.serialize(serializer)
+        &self.value
     }
 }
 

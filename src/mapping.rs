@@ -20,8 +20,11 @@ mod outcome;
 mod table;
 
 pub use self::table::{ROWS, Row, Rule, Service};
-use crate::event::{Event, Reject, unmapped};
 pub use crate::ocsf::{Activity, Class};
+use crate::{
+    event::{Event, Reject, unmapped},
+    ocsf::Attribute,
+};
 
 /// Changes when the same event may read differently in the output.
 pub const MAPPING_VERSION: &str = "1";
@@ -83,13 +86,13 @@ pub fn write(event: &Event<'_>, row: &'static Row, include_raw: bool, out: &mut 
         Class::AccountChange => account_change::map(event, row),
     };
     line.raw_data = include_raw.then(|| event.raw());
-    write_json(&line, out);
+    line.write(out);
     out.pop();
     unmapped::write(event, out);
     let observables = observables::of(&line);
-    if !observables.is_empty() {
+    if !observables.is_absent() {
         out.extend_from_slice(b",\"observables\":");
-        write_json(&observables, out);
+        observables.write(out);
     }
     out.extend_from_slice(b"}\n");
     Line {
@@ -118,12 +121,4 @@ pub fn is_known(event_type: &str) -> bool {
 fn find(event_type: &str) -> Option<&'static Row> {
     let at = ROWS.binary_search_by(|row| row.name.cmp(event_type)).ok()?;
     ROWS.get(at)
-}
-
-#[expect(
-    clippy::expect_used,
-    reason = "a Vec takes all, and no key of ours is anything but text"
-)]
-fn write_json(value: &impl serde::Serialize, out: &mut Vec<u8>) {
-    serde_json::to_writer(out, value).expect("write to memory");
 }

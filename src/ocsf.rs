@@ -2,73 +2,53 @@
 //! Account Change (3001).
 //!
 //! One event type serves both classes, since they share most attributes; the mapping of each class
-//! fills its own. An attribute that is absent isn't written: never null, never empty.
+//! fills its own.
 
 mod class;
+mod json;
 
 use std::borrow::Cow;
 
-use serde::Serialize;
-use serde_json::value::RawValue;
-
 pub use self::class::{Activity, Class};
-pub(crate) use self::class::{Severity, Status};
+pub(crate) use self::{
+    class::{Severity, Status},
+    json::Attribute,
+};
 use crate::event::{Moved, Text};
 
 /// The release of the schema, as in `metadata.version`.
 pub(crate) const VERSION: &str = "1.8.0";
 
-/// Whether an attribute is left out.
-trait Attribute {
-    fn is_absent(&self) -> bool;
-}
-
-impl<T> Attribute for Option<T> {
-    fn is_absent(&self) -> bool {
-        self.is_none()
-    }
-}
-
-impl<T> Attribute for Vec<T> {
-    fn is_absent(&self) -> bool {
-        self.is_empty()
-    }
-}
-
-macro_rules! always_there {
-    ($($type:ty),*) => {
-        $(impl Attribute for $type {
-            fn is_absent(&self) -> bool {
-                false
-            }
-        })*
-    };
-}
-
-always_there!(
-    u32,
-    i64,
-    &str,
-    Cow<'_, str>,
-    Text<'_>,
-    Metadata<'_>,
-    Policy<'_>,
-    Product,
-    User<'_>
-);
-
 macro_rules! objects {
     ($($(#[$doc:meta])* struct $object:ident $(<$life:lifetime>)? {
-        $($(#[$note:meta])* $attribute:ident: $type:ty,)*
+        $($attribute:ident $(as $name:literal)?: $type:ty,)*
     })*) => {
-        $($(#[$doc])*
-        #[derive(Clone, Debug, Default, Serialize)]
-        pub(crate) struct $object $(<$life>)? {
-            $($(#[$note])*
-            #[serde(skip_serializing_if = "Attribute::is_absent")]
-            pub(crate) $attribute: $type,)*
-        })*
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Debug, Default)]
+            pub(crate) struct $object $(<$life>)? {
+                $(pub(crate) $attribute: $type,)*
+            }
+
+            impl $(<$life>)? Attribute for $object $(<$life>)? {
+                fn write(&self, out: &mut Vec<u8>) {
+                    // Each member comes with a comma; the first one becomes the brace.
+                    let start = out.len();
+                    $(if !self.$attribute.is_absent() {
+                        let name = objects!(@name $attribute $($name)?);
+                        out.extend_from_slice(name.as_bytes());
+                        self.$attribute.write(out);
+                    })*
+                    if let Some(first) = out.get_mut(start) {
+                        *first = b'{';
+                    }
+                    out.push(b'}');
+                }
+            }
+        )*
     };
+    (@name $attribute:ident) => { concat!(",\"", stringify!($attribute), "\":") };
+    (@name $attribute:ident $name:literal) => { concat!(",\"", $name, "\":") };
 }
 
 objects! {
@@ -141,7 +121,7 @@ objects! {
         email_addr: Option<Cow<'e, str>>,
         display_name: Option<Cow<'e, str>>,
         type_id: u32,
-        r#type: Cow<'e, str>,
+        r#type as "type": Cow<'e, str>,
         account: Option<Account<'e>>,
         ldap_person: Option<LdapPerson<'e>>,
     }
@@ -158,7 +138,7 @@ objects! {
         name: Option<Cow<'e, str>>,
         uid: Option<Cow<'e, str>>,
         type_id: u32,
-        r#type: &'static str,
+        r#type as "type": &'static str,
     }
 
     struct LdapPerson<'e> {
@@ -180,7 +160,7 @@ objects! {
         autonomous_system: Option<AutonomousSystem<'e>>,
         os: Option<Os<'e>>,
         type_id: Option<u32>,
-        r#type: Option<&'static str>,
+        r#type as "type": Option<&'static str>,
     }
 
     struct Location<'e> {
@@ -200,7 +180,7 @@ objects! {
     struct Os<'e> {
         name: Cow<'e, str>,
         type_id: u32,
-        r#type: Cow<'e, str>,
+        r#type as "type": Cow<'e, str>,
         version: Option<Cow<'e, str>>,
     }
 
@@ -242,19 +222,37 @@ objects! {
     struct Observable<'o> {
         name: &'static str,
         type_id: u32,
-        r#type: &'static str,
+        r#type as "type": &'static str,
         value: &'o str,
     }
 }
 
 /// Degrees of latitude or longitude.
-#[derive(Clone, Debug, Serialize)]
-#[serde(untagged)]
+#[derive(Clone, Debug)]
 pub(crate) enum Degrees<'e> {
     /// As the source writes the number.
-    Moved(Moved<'e, &'e RawValue>),
+    Moved(Moved<'e, Number<'e>>),
     /// From a text.
     Read(f64),
+}
+
+impl Attribute for Degrees<'_> {
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Moved(number) => number.write(out),
+            Self::Read(number) => number.write(out),
+        }
+    }
+}
+
+/// A number in the source's digits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Number<'e>(pub(crate) &'e str);
+
+impl Attribute for Number<'_> {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.0.as_bytes());
+    }
 }
 
 /// An identifier of an enumeration, with its caption or, beside 99 (Other), the source's word.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::{
     event::{Event, Field},
-    ocsf::{Degrees, Location},
+    ocsf::{Degrees, Location, Number},
 };
 
 /// The place; none without a city, country or region (latitude and longitude alone are no place to
@@ -86,9 +86,7 @@ fn degrees<'e>(event: &'e Event<'_>, field: Field, limit: f64) -> Option<Degrees
     };
     if value.is_number() {
         fits(value.0)?;
-        return Some(Degrees::Moved(
-            leaf.moved(serde_json::from_str(value.0).ok()?),
-        ));
+        return Some(Degrees::Moved(leaf.moved(Number(value.0))));
     }
     let text = value.text()?;
     let digits = text.strip_prefix('-').unwrap_or(&text);
