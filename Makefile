@@ -9,47 +9,58 @@ TOOL      := $(TOOLS)/bin/cargo-component
 VERSION   := $(shell sed -n '/^\[workspace.package\]/,/^$$/s/^version = "\(.*\)"/\1/p' Cargo.toml)
 CARGO_HOME ?= $(HOME)/.cargo
 
-# Panic messages name source files: not where this machine keeps them.
-export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS := \
-	--remap-path-prefix=$(CARGO_HOME)/registry/src=crates \
-	--remap-path-prefix=$(shell rustc --print sysroot)=rust \
-	--remap-path-prefix=$(CURDIR)=jumpcloud
+# Panic messages name source files: not where this machine keeps them, or two machines would build
+# different bytes. (What cargo fetches lies in a folder that is named after the registry.)
+REMAP = --remap-path-prefix=$(CURDIR)=jumpcloud $$(for crates in $(CARGO_HOME)/registry/src/*; do \
+	echo "--remap-path-prefix=$$crates=crates"; done)
+COMPONENT_ENV = PATH="$(TOOLS)/bin:$$PATH" CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS="$(REMAP)"
 
 RUN := dist/source-host run --once --plugin dist/jumpcloud.wasm --secret token=env:JUMPCLOUD_API_KEY
 
-.PHONY: help run test check build component host simulator bench dist clean
+.PHONY: help run test check build component host bench dist clean
 
 help: ## Lists the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
 
-run: build simulator ## Collects once: from JumpCloud with JUMPCLOUD_API_KEY set, else from the simulator
+run: build ## Collects once: from JumpCloud with JUMPCLOUD_API_KEY set, else from the simulator
 	@if [ -n "$$JUMPCLOUD_API_KEY" ]; then \
 		exec $(RUN) --state state $(ARGS); \
 	fi; \
-	state=$$(mktemp -d) && trap 'rm -rf "$$state"' EXIT && \
-	target/release/jumpcloud-simulator run -- $(RUN) --set api_base_url={url} --state "$$state" $(ARGS)
+	exec target/release/jumpcloud-simulator run -- \
+		$(RUN) --set api_base_url={url} --state "$$(mktemp -d target/run.XXXXXX)" $(ARGS)
 
-test: build simulator ## Runs all tests, the end-to-end ones on the built component in the built host
+test: build ## Runs all tests, the end-to-end ones on the built component in the built host
 	cargo test --locked --release --workspace
 
 check: $(TOOL) ## Format, lints, docs
 	cargo fmt --all --check
 	cargo clippy --locked --release --workspace --all-targets -- -D warnings
-	cargo clippy --locked --profile component --target $(TARGET) -- -D warnings
+	$(COMPONENT_ENV) cargo clippy --locked --profile component --target $(TARGET) -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --release --workspace --no-deps
 
 build: component host ## Makes dist/jumpcloud.wasm and dist/source-host
 
 component: $(TOOL)
-	@PATH="$(TOOLS)/bin:$$PATH" cargo component build --locked --profile component --target $(TARGET) >&2
+	@cargo fetch --locked >&2
+	@$(COMPONENT_ENV) cargo component build --locked --profile component --target $(TARGET) >&2
 	@install -D -m 644 target/$(TARGET)/component/jumpcloud.wasm dist/jumpcloud.wasm
 
+# Always the whole workspace: another selection would be other features, and wasmtime compiled again.
 host:
-	@cargo build --locked --release -p source-host >&2
+	@cargo build --locked --release --workspace >&2
 	@install -D -m 755 target/release/source-host dist/source-host
 
-simulator:
-	@cargo build --locked --release -p jumpcloud-simulator >&2
+bench: build ## Compares the speed of transform with its peers
+	target/release/bench-transform
+
+dist: build ## Makes dist/release: the component, the interface, the host, checksums
+	@rm -rf dist/release && mkdir -p dist/release
+	@install -m 644 dist/jumpcloud.wasm dist/release/jumpcloud-source-$(VERSION).wasm
+	@install -m 755 dist/source-host dist/release/source-host
+	@install -m 644 LICENSE dist/release/LICENSE
+	@cp -r wit dist/release/wit
+	@cd dist/release && find . -type f ! -name SHA256SUMS | LC_ALL=C sort | xargs sha256sum > SHA256SUMS
+	@cat dist/release/SHA256SUMS
 
 clean: ## Removes what was built here (not the tools)
 	cargo clean

@@ -280,6 +280,28 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_has_every_setting() {
+        const START: &str = "<!-- settings: made from src/settings.rs by `UPDATE_DOCS=1 cargo test --lib readme` -->\n";
+        let mut table = "| setting | default | meaning |\n| --- | --- | --- |\n".to_owned();
+        for Setting { name, default, meaning, .. } in SETTINGS {
+            let default = match *default {
+                "null" => "–".to_owned(),
+                default => format!("`{default}`"),
+            };
+            table += &format!("| `{name}` | {default} | {meaning} |\n");
+        }
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+        let readme = std::fs::read_to_string(path).unwrap();
+        let (before, rest) = readme.split_once(START).unwrap();
+        let (found, after) = rest.split_once("<!-- /settings -->").unwrap();
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            let new = format!("{before}{START}{table}<!-- /settings -->{after}");
+            return std::fs::write(path, new).unwrap();
+        }
+        assert_eq!(found, table, "stale: UPDATE_DOCS=1 makes it anew");
+    }
+
+    #[test]
     fn without_settings_the_defaults_hold() {
         let settings = Settings::parse("").unwrap();
         assert_eq!(settings.api_base_url.origin(), "https://api.jumpcloud.com");
