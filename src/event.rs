@@ -285,11 +285,11 @@ impl<'a> Parser<'a> {
                 superseded: false,
                 moved: Cell::new(false),
             });
-            let name = unescaped(name);
-            let field = Field::find(parent, &name);
+            // No declared name has an escape in it, so hardly ever is there a need to look for one.
+            let field = Field::find(parent, name).or_else(|| Field::find(parent, &unescaped(name)));
             match field {
                 Some(field) => self.declare(field, place),
-                None => self.undeclared.push((name, place)),
+                None => self.undeclared.push((unescaped(name), place)),
             }
             if field.is_some_and(Field::has_members) && self.scanner.peek() == Some(b'{') {
                 self.object(field, depth - 1)?;

@@ -236,3 +236,31 @@ impl Field {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_are_those_with_members() {
+        for field in FIELDS {
+            let is_parent = FIELDS.iter().any(|inner| inner.parent() == Some(*field));
+            assert_eq!(field.has_members(), is_parent, "{field:?}");
+            assert_eq!(Field::find(field.parent(), field.name()), Some(*field));
+        }
+    }
+
+    #[test]
+    fn moved_leaves_have_one_place_each() {
+        for (login, systems) in [(true, true), (true, false), (false, true), (false, false)] {
+            let mut paths: Vec<_> = FIELDS
+                .iter()
+                .filter_map(|field| field.to()?.path(login, systems))
+                .collect();
+            let count = paths.len();
+            paths.sort_unstable();
+            paths.dedup();
+            assert_eq!(paths.len(), count);
+        }
+    }
+}

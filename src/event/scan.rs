@@ -18,6 +18,34 @@ pub(crate) enum Fault {
     TooDeep,
 }
 
+/// How many bytes at the start are plain text inside a JSON string: neither `"` nor `\` nor a control
+/// character. Eight at a time, since most of an event is this.
+#[inline]
+pub(crate) fn plain_length(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGH: u64 = ONES << 7;
+    // Bytes less than `n` (at most 128) get their high bit set; above the first such byte others may
+    // too, which doesn't matter here.
+    let below = |word: u64, n: u64| word.wrapping_sub(ONES * n) & !word & HIGH;
+    let mut length = 0;
+    while let Some(chunk) = bytes.get(length..).and_then(<[u8]>::first_chunk) {
+        let word = u64::from_le_bytes(*chunk);
+        let quote = below(word ^ (ONES * u64::from(b'"')), 1);
+        let escape = below(word ^ (ONES * u64::from(b'\\')), 1);
+        let stop = quote | escape | below(word, 0x20);
+        if stop != 0 {
+            return length + stop.trailing_zeros() as usize / 8;
+        }
+        length += 8;
+    }
+    let rest = bytes.get(length..).unwrap_or_default();
+    length
+        + rest
+            .iter()
+            .take_while(|byte| !matches!(byte, b'"' | b'\\' | ..0x20))
+            .count()
+}
+
 /// A place in a JSON text.
 ///
 /// An object is read by [`enter`](Self::enter) and then, until it gives `None`,
@@ -157,42 +185,16 @@ impl<'a> Scanner<'a> {
         self.at += 1;
         let start = self.at;
         loop {
-            self.skip_plain();
+            self.at += plain_length(self.text.as_bytes().get(self.at..).unwrap_or_default());
             match self.byte() {
                 Some(b'"') => break,
                 Some(b'\\') => self.escape()?,
-                Some(0x20..) => self.at += 1,
                 _ => return Err(self.fault()),
             }
         }
         let inside = self.since(start);
         self.at += 1;
         Ok(inside)
-    }
-
-    /// Steps over what is plain text inside a string, eight bytes at a time.
-    #[inline]
-    fn skip_plain(&mut self) {
-        const ONES: u64 = u64::MAX / 255;
-        const HIGH: u64 = ONES << 7;
-        // Bytes that are less than `n` (at most 128) have their high bit set in the result; above the
-        // first such byte others may have too, which doesn't matter here.
-        let below = |word: u64, n: u64| word.wrapping_sub(ONES * n) & !word & HIGH;
-        while let Some(chunk) = self
-            .text
-            .as_bytes()
-            .get(self.at..)
-            .and_then(<[u8]>::first_chunk)
-        {
-            let word = u64::from_le_bytes(*chunk);
-            let quote = below(word ^ (ONES * u64::from(b'"')), 1);
-            let escape = below(word ^ (ONES * u64::from(b'\\')), 1);
-            let stop = quote | escape | below(word, 0x20);
-            self.at += stop.trailing_zeros() as usize / 8;
-            if stop != 0 {
-                return;
-            }
-        }
     }
 
     fn escape(&mut self) -> Result<(), Fault> {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::scan::{MAX_DEPTH, Scanner};
+use super::scan::{MAX_DEPTH, Scanner, plain_length};
 
 /// The text of a JSON value that has been found well formed.
 #[derive(Clone, Copy, Debug)]
@@ -105,7 +105,7 @@ impl<'e> Value<'e> {
 
     fn string(self) -> Option<Cow<'e, str>> {
         let inside = self.0.strip_prefix('"')?.strip_suffix('"')?;
-        if inside.contains('\\') {
+        if has_escapes(inside) {
             serde_json::from_str(self.0).ok().map(Cow::Owned)
         } else {
             Some(Cow::Borrowed(inside))
@@ -115,8 +115,13 @@ impl<'e> Value<'e> {
 
 /// A member's name without its escapes; as it is written where they say no text.
 pub(crate) fn unescaped(name: &str) -> Cow<'_, str> {
-    if !name.contains('\\') {
+    if !has_escapes(name) {
         return Cow::Borrowed(name);
     }
     serde_json::from_str(&format!("\"{name}\"")).map_or(Cow::Borrowed(name), Cow::Owned)
+}
+
+/// Whether the text between a string's quotes has escapes.
+fn has_escapes(inside: &str) -> bool {
+    plain_length(inside.as_bytes()) < inside.len()
 }

@@ -3,18 +3,18 @@
 
 use jumpcloud::{
     event::{FIELDS, Field},
-    mapping::ROWS,
+    mapping::{Class, ROWS, Row},
 };
 use proptest::{option, prelude::*, sample::Index};
 
 /// The text of an event with a time and one of the mapped types.
 pub fn event() -> impl Strategy<Value = String> {
-    let picks = proptest::collection::vec(option::weighted(0.6, any::<Index>()), FIELDS.len());
+    let picks = proptest::collection::vec(option::weighted(0.75, any::<Index>()), FIELDS.len());
     let extras = proptest::collection::vec((0..FIELDS.len() + 1, any::<[Index; 2]>()), 0..6);
     let superseded = proptest::collection::vec((0..FIELDS.len(), any::<Index>()), 0..3);
-    (any::<Index>(), picks, extras, superseded, any::<Index>()).prop_map(
-        |(row, picks, extras, superseded, space)| {
-            let event_type = format!("{:?}", row.get(ROWS).name);
+    (event_type(), picks, extras, superseded, any::<Index>()).prop_map(
+        |(event_type, picks, extras, superseded, space)| {
+            let event_type = format!("{event_type:?}");
             Builder {
                 event_type,
                 picks,
@@ -25,6 +25,15 @@ pub fn event() -> impl Strategy<Value = String> {
             .object(None)
         },
     )
+}
+
+/// Each class half of the time.
+fn event_type() -> impl Strategy<Value = &'static str> {
+    (any::<bool>(), any::<Index>()).prop_map(|(login, row)| {
+        let is_chosen = |row: &&Row| (row.class() == Class::Authentication) == login;
+        let rows: Vec<&Row> = ROWS.iter().filter(is_chosen).collect();
+        row.get(&rows).name
+    })
 }
 
 struct Builder {
@@ -84,15 +93,15 @@ impl Builder {
             return Some(TIMES[at].to_owned());
         }
         let usual = usual(field);
-        // One in five is odd; an object's members are chosen one by one.
-        let pick = pick?.index(usual.len().max(1) * 5 * ODD.len());
-        if pick % 5 == 4 {
-            return Some(ODD[pick / 5 % ODD.len()].to_owned());
+        // One in eight is odd; an object's members are chosen one by one.
+        let pick = pick?.index(usual.len().max(1) * 8 * ODD.len());
+        if pick % 8 == 7 {
+            return Some(ODD[pick / 8 % ODD.len()].to_owned());
         }
         if FIELDS.iter().any(|inner| inner.parent() == Some(field)) {
             return Some(self.object(Some(field)));
         }
-        Some(usual[pick / 5 % usual.len()].to_owned())
+        Some(usual[pick / 8 % usual.len()].to_owned())
     }
 }
 
@@ -127,7 +136,12 @@ fn usual(field: Field) -> &'static [&'static str] {
         "success" | "sso_token_success" | "mfa" | "start_tls" | "tls_established" => {
             &["true", "false", r#""TRUE""#, r#""false""#, r#""yes""#, "1"]
         }
-        "service" => &[r#""directory""#, r#""systems""#, r#""sso""#, r#""Systems""#],
+        "service" => &[
+            r#""directory""#,
+            r#""systems""#,
+            r#""systems""#,
+            r#""Systems""#,
+        ],
         "type" => &[
             r#""user""#,
             r#""admin""#,
