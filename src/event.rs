@@ -9,19 +9,20 @@
 //! output is what marks the leaf; so an attribute that isn't written moves nothing.
 
 pub(crate) mod fields;
+mod parser;
+mod reject;
 pub(crate) mod scan;
 pub(crate) mod timestamp;
 pub(crate) mod unmapped;
 pub(crate) mod value;
 
-use std::{borrow::Cow, cell::Cell, fmt};
+use std::{borrow::Cow, cell::Cell};
 
-pub use self::fields::{FIELDS, Field, To};
-use self::{
-    scan::{Fault, MAX_DEPTH, Scanner},
-    timestamp::Timestamp,
-    value::{Value, unescaped},
+pub use self::{
+    fields::{FIELDS, Field, To},
+    reject::Reject,
 };
+use self::{parser::Parser, timestamp::Timestamp, value::Value};
 
 /// One raw event.
 #[derive(Debug)]
@@ -37,25 +38,7 @@ impl<'a> Event<'a> {
     /// Parses the bytes of one event: one JSON object and nothing else but white space.
     pub fn parse(raw: &'a [u8]) -> Result<Self, Reject> {
         let text = str::from_utf8(raw).map_err(|error| Reject::NotUtf8(error.valid_up_to()))?;
-        let mut parser = Parser {
-            scanner: Scanner::new(text),
-            members: Vec::with_capacity(64),
-            places: [0; Field::COUNT],
-            undeclared: Vec::new(),
-        };
-        let start = parser.scanner.offset();
-        if parser.scanner.peek() != Some(b'{') {
-            parser.scanner.value(MAX_DEPTH)?;
-            return Err(Reject::NotAnObject);
-        }
-        parser.object(None, MAX_DEPTH)?;
-        let raw = parser.scanner.since(start);
-        parser.scanner.end()?;
-        Ok(Self {
-            raw,
-            members: parser.members,
-            places: parser.places,
-        })
+        Parser::new(text).event()
     }
 
     /// `id`, if it is a text or an integer; the vendor makes it a text.
@@ -197,152 +180,44 @@ impl<T> Moved<'_, T> {
     }
 }
 
-/// Why an event can't be understood. It is kept as it came, as a dead letter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reject {
-    /// `timestamp` isn't a text in the form of RFC 3339.
-    BadTimestamp,
-    /// `event_type` is absent, empty or no text.
-    NoEventType,
-    /// `timestamp` is absent or empty.
-    NoTimestamp,
-    /// JSON, but not an object.
-    NotAnObject,
-    /// Not JSON: an unexpected byte, or the end, at this offset.
-    NotJson(usize),
-    /// Not UTF-8: a byte out of place at this offset.
-    NotUtf8(usize),
-    /// Arrays and objects nested deeper than any reader of the output could follow.
-    TooDeep,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Reject {
-    /// The reason for programs: it never changes.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::BadTimestamp => "bad-timestamp",
-            Self::NoEventType => "no-event-type",
-            Self::NoTimestamp => "no-timestamp",
-            Self::NotAnObject => "not-an-object",
-            Self::NotJson(_) => "not-json",
-            Self::NotUtf8(_) => "not-utf-8",
-            Self::TooDeep => "too-deep",
-        }
-    }
-}
-
-impl fmt::Display for Reject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::BadTimestamp => write!(f, "`timestamp` is not a time in the form of RFC 3339"),
-            Self::NoEventType => write!(f, "`event_type` is missing or not a text"),
-            Self::NoTimestamp => write!(f, "`timestamp` is missing"),
-            Self::NotAnObject => write!(f, "the record is JSON, but not an object"),
-            Self::NotJson(at) => {
-                write!(f, "the record is not JSON: unexpected byte or end at {at}")
-            }
-            Self::NotUtf8(at) => write!(f, "the record is not UTF-8: unexpected byte at {at}"),
-            Self::TooDeep => write!(
-                f,
-                "arrays and objects are nested more than {MAX_DEPTH} deep"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for Reject {}
-
-impl From<Fault> for Reject {
-    fn from(fault: Fault) -> Self {
-        match fault {
-            Fault::Syntax(at) => Self::NotJson(at),
-            Fault::TooDeep => Self::TooDeep,
-        }
-    }
-}
-
-struct Parser<'a> {
-    scanner: Scanner<'a>,
-    members: Vec<Member<'a>>,
-    places: [u32; Field::COUNT],
-    /// Names and places of the members that no field declares, of the objects being read.
-    undeclared: Vec<(Cow<'a, str>, usize)>,
-}
-
-impl<'a> Parser<'a> {
-    /// Reads an object's members into the list.
-    fn object(&mut self, parent: Option<Field>, depth: usize) -> Result<(), Fault> {
-        self.scanner.enter(b'{')?;
-        let first_undeclared = self.undeclared.len();
-        let mut first = true;
-        while let Some(name) = self.scanner.next_name(&mut first)? {
-            let place = self.members.len();
-            let start = self.scanner.offset();
-            self.members.push(Member {
-                name,
-                text: "",
-                end: place + 1,
-                superseded: false,
-                moved: Cell::new(false),
-            });
-            // No declared name has an escape in it, so hardly ever is there a need to look for one.
-            let field = Field::find(parent, name).or_else(|| Field::find(parent, &unescaped(name)));
-            match field {
-                Some(field) => self.declare(field, place),
-                None => self.undeclared.push((unescaped(name), place)),
-            }
-            if field.is_some_and(Field::has_members) && self.scanner.peek() == Some(b'{') {
-                self.object(field, depth - 1)?;
-            } else {
-                self.scanner.value(depth - 1)?;
-            }
-            let end = self.members.len();
-            if let Some(member) = self.members.get_mut(place) {
-                member.text = self.scanner.since(start);
-                member.end = end;
-            }
-        }
-        let undeclared = self
-            .undeclared
-            .get_mut(first_undeclared..)
-            .unwrap_or_default();
-        for place in superseded(undeclared) {
-            if let Some(member) = self.members.get_mut(place) {
-                member.superseded = true;
-            }
-        }
-        self.undeclared.truncate(first_undeclared);
-        Ok(())
+    #[test]
+    fn leaves_are_found_by_their_path() {
+        let raw = br#" {"id":7,"geoip":{"city":"Delft","x":{"city":"no"}},"city":"no"}
+"#;
+        let event = Event::parse(raw).unwrap();
+        assert_eq!(event.id().as_deref(), Some("7"));
+        assert_eq!(event.text(Field::GeoipCity).as_deref(), Some("Delft"));
+        assert_eq!(event.text(Field::GeoipCountry), None);
+        assert!(event.raw().starts_with('{') && event.raw().ends_with('}'));
     }
 
-    /// Notes a field's place; an earlier one, and all within it, no longer counts.
-    fn declare(&mut self, field: Field, place: usize) {
-        let Some(slot) = self.places.get_mut(field as usize) else {
-            return;
-        };
-        let earlier = std::mem::replace(slot, place as u32 + 1) as usize;
-        let Some(member) = earlier
-            .checked_sub(1)
-            .and_then(|at| self.members.get_mut(at))
-        else {
-            return;
-        };
-        member.superseded = true;
-        let within = earlier + 1..=member.end;
-        for slot in &mut self.places {
-            if within.contains(&(*slot as usize)) {
-                *slot = 0;
-            }
-        }
+    #[test]
+    fn of_equal_names_the_last_counts_with_all_in_it() {
+        let raw = br#"{"geoip":{"city":"Delft","region":"ZH"},"g\u0065oip":{"region":"NH"}}"#;
+        let event = Event::parse(raw).unwrap();
+        assert_eq!(event.text(Field::GeoipCity), None);
+        assert_eq!(event.text(Field::GeoipRegion).as_deref(), Some("NH"));
+        let event = Event::parse(br#"{"geoip":{"city":"Delft"},"geoip":null}"#).unwrap();
+        assert_eq!(event.text(Field::GeoipCity), None);
     }
-}
 
-/// Of equal names the last counts: the places of the others. Sorts, since an object may have very
-/// many names.
-fn superseded(names: &mut [(Cow<'_, str>, usize)]) -> impl Iterator<Item = usize> {
-    names.sort_unstable();
-    names.windows(2).filter_map(|pair| match pair {
-        [(one, place), (two, _)] if one == two => Some(*place),
-        _ => None,
-    })
+    #[test]
+    fn only_what_is_written_moves() {
+        let event = Event::parse(br#"{"message":"a","dn":"b"}"#).unwrap();
+        let message = event.moved_text(Field::Message).unwrap();
+        let dn = event.moved_text(Field::Dn).unwrap();
+        assert_eq!(*message.moving(), "a");
+        let mut out = Vec::new();
+        unmapped::write(&event, &mut out);
+        assert_eq!(out, br#","unmapped":{"dn":"b"}"#);
+
+        dn.moving();
+        out.clear();
+        unmapped::write(&event, &mut out);
+        assert!(out.is_empty());
+    }
 }

@@ -4,8 +4,8 @@ use std::{borrow::Cow, ops::Range};
 
 use super::{
     Event, Member,
+    parser::superseded,
     scan::{Fault, Scanner},
-    superseded,
     value::unescaped,
 };
 

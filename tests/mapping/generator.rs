@@ -20,7 +20,7 @@ pub fn event() -> impl Strategy<Value = String> {
                 picks,
                 extras,
                 superseded,
-                space: *space.get(&["", " ", "\n\t"]),
+                space: SPACES[space.index(SPACES.len())],
             }
             .object(None)
         },
@@ -104,6 +104,8 @@ impl Builder {
         Some(usual[pick / 8 % usual.len()].to_owned())
     }
 }
+
+const SPACES: &[&str] = &["", " ", "\n\t"];
 
 const TIMES: &[&str] = &[
     r#""2024-03-04T18:09:26Z""#,
