@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -133,7 +134,7 @@ pub struct SourceArgs {
     pub set: Vec<(String, String)>,
 
     /// A secret of the plugin: NAME=env:VARIABLE or NAME=file:PATH; may be repeated
-    #[arg(long, value_name = "NAME=SOURCE", value_parser = secret, requires = "plugin")]
+    #[arg(long, value_name = "NAME=SOURCE", value_parser = pair, requires = "plugin")]
     pub secret: Vec<(String, String)>,
 
     /// The folder of the state
@@ -151,6 +152,39 @@ pub struct SourceArgs {
     pub sink: String,
 }
 
+/// The flags again, for a command line that people can copy.
+impl fmt::Display for SourceArgs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(plugin) = &self.plugin else {
+            return write!(f, "-c {}", quoted(&self.config.to_string_lossy()));
+        };
+        write!(f, "--plugin {}", quoted(&plugin.to_string_lossy()))?;
+        if self.feed != "default" {
+            write!(f, " --feed {}", quoted(&self.feed))?;
+        }
+        for (name, value) in &self.set {
+            write!(f, " --set {}", quoted(&format!("{name}={value}")))?;
+        }
+        for (name, source) in &self.secret {
+            write!(f, " --secret {}", quoted(&format!("{name}={source}")))?;
+        }
+        write!(f, " --state {}", quoted(&self.state.to_string_lossy()))?;
+        if self.sink != "stdout" {
+            write!(f, " --sink {}", quoted(&self.sink))?;
+        }
+        Ok(())
+    }
+}
+
+/// `text` as one word of a shell.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
 fn pair(text: &str) -> Result<(String, String), &'static str> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
@@ -158,10 +192,32 @@ fn pair(text: &str) -> Result<(String, String), &'static str> {
     }
 }
 
-fn secret(text: &str) -> Result<(String, String), &'static str> {
-    pair(text)
-}
-
 fn duration(text: &str) -> Result<std::time::Duration, &'static str> {
     crate::config::parse_duration(text).ok_or("expected a time, as in 15m")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_can_be_copied() {
+        let line = "x run --plugin p.wasm --set a=b --set c= --secret t=env:T --state s \
+                    --sink file:out/{class}";
+        let Command::Run { source, .. } = Cli::parse_from(line.split_whitespace()).command else {
+            panic!("another command");
+        };
+        assert_eq!(
+            source.to_string(),
+            "--plugin p.wasm --set a=b --set c= --secret t=env:T --state s \
+             --sink 'file:out/{class}'"
+        );
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+    }
 }

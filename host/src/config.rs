@@ -31,7 +31,10 @@ pub struct Located {
 #[derive(Debug)]
 pub struct Config {
     pub state_dir: PathBuf,
+    /// Every feed that names a plugin; with defaults where there are problems.
     pub feeds: Vec<FeedConfig>,
+    /// All that was found wrong so far.
+    pub problems: Vec<Located>,
     /// How to name this configuration on a command line.
     pub flags: String,
 }
@@ -74,22 +77,12 @@ const FEED_KEYS: &[&str] = &[
 ];
 
 impl Config {
-    /// Reads the file or the flags.
+    /// Reads the file or the flags. Fails only if there is nothing to read.
     pub fn load(args: &SourceArgs) -> Result<Self, Vec<Located>> {
-        let general = |place: &str, message: String| {
-            vec![Located {
-                place: place.to_owned(),
-                feed: None,
-                problem: Problem::new("", message),
-            }]
-        };
         if args.plugin.is_some() {
             let base = std::env::current_dir()
                 .map_err(|e| general("--plugin", format!("no working directory: {e}")))?;
-            let state = args.state.display();
-            let plugin = args.plugin.as_deref().unwrap_or(Path::new("")).display();
-            let flags = format!("--plugin {plugin} --state {state} …");
-            return check(&from_flags(args), &base, flags);
+            return Ok(check(&from_flags(args), &base, args.to_string()));
         }
         let path = &args.config;
         let shown = path.display().to_string();
@@ -104,15 +97,22 @@ impl Config {
             problems
         })?;
         let root = Node::from_toml(&text, &shown).map_err(|errors| {
-            errors
-                .into_iter()
-                .flat_map(|(place, message)| general(&place, message))
-                .collect::<Vec<_>>()
+            let located = |(place, message): (String, String)| general(&place, message);
+            errors.into_iter().flat_map(located).collect::<Vec<_>>()
         })?;
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.clone());
         let base = absolute.parent().unwrap_or(Path::new("/"));
-        check(&root, base, format!("-c {shown}"))
+        Ok(check(&root, base, args.to_string()))
     }
+}
+
+/// A problem that is not with one key.
+fn general(place: &str, message: String) -> Vec<Located> {
+    vec![Located {
+        place: place.to_owned(),
+        feed: None,
+        problem: Problem::new("", message),
+    }]
 }
 
 impl FeedConfig {
@@ -170,7 +170,7 @@ fn from_flags(args: &SourceArgs) -> Node {
     root
 }
 
-fn check(root: &Node, base: &Path, flags: String) -> Result<Config, Vec<Located>> {
+fn check(root: &Node, base: &Path, flags: String) -> Config {
     let mut problems = Vec::new();
     let mut reader = Reader::new(root, None, &mut problems);
     reader.only(ROOT_KEYS);
@@ -202,14 +202,11 @@ fn check(root: &Node, base: &Path, flags: String) -> Result<Config, Vec<Located>
         feeds.extend(check_feed(name, node, base, &state_dir, &mut problems));
     }
     find_shared_files(&feeds, &mut problems);
-    if problems.is_empty() {
-        Ok(Config {
-            state_dir,
-            feeds,
-            flags,
-        })
-    } else {
-        Err(problems)
+    Config {
+        state_dir,
+        feeds,
+        problems,
+        flags,
     }
 }
 
@@ -220,7 +217,6 @@ fn check_feed(
     state_dir: &Path,
     problems: &mut Vec<Located>,
 ) -> Option<FeedConfig> {
-    let before = problems.len();
     let mut reader = Reader::new(&node, Some(&name), problems);
     reader.only(FEED_KEYS);
     let contact = reader.text("contact");
@@ -235,9 +231,6 @@ fn check_feed(
     let sink = check_sink(&mut reader, base);
     let (allow, ca_file) = check_network(&mut reader);
     let limits = check_limits(&mut reader);
-    if problems.len() > before {
-        return None;
-    }
     let dead_letters = match dead_letters {
         Some(path) => base.join(path),
         None => state_dir.join(format!("dead-letters-{name}.ndjson")),
@@ -253,7 +246,7 @@ fn check_feed(
                 env => (name, env),
             })
             .collect(),
-        sink: sink?,
+        sink: sink.unwrap_or(SinkConfig::Stdout),
         dead_letters,
         allow,
         ca_file: ca_file.map(|path| base.join(path)),
@@ -381,14 +374,14 @@ mod tests {
 
     use super::*;
 
-    fn load(text: &str) -> Result<Config, Vec<Located>> {
+    fn load(text: &str) -> Config {
         let root = Node::from_toml(text, "feeds.toml").unwrap();
         check(&root, Path::new("/etc/x"), "-c feeds.toml".to_owned())
     }
 
     fn problems(text: &str) -> Vec<String> {
         let shown = |l: &Located| format!("{} {} {}", l.place, l.problem.key, l.problem.message);
-        load(text).unwrap_err().iter().map(shown).collect()
+        load(text).problems.iter().map(shown).collect()
     }
 
     #[test]
@@ -399,8 +392,8 @@ mod tests {
              sink = {type = \"file\", path = \"out/{class}.ndjson\"}\n\
              network = {allow = [\"10.0.0.0/8\"], ca_file = \"ca.pem\"}\n\
              [feeds.b]\nplugin = \"/q.wasm\"\nlimits = {batch_wait = \"2s\", batch_events = 7}\n",
-        )
-        .unwrap();
+        );
+        assert_eq!(config.problems.len(), 0);
         assert_eq!(config.state_dir, Path::new("/etc/x/s"));
         let [a, b] = config.feeds.as_slice() else {
             panic!("{config:?}")
@@ -452,6 +445,6 @@ mod tests {
             problems(shared),
             ["feeds.toml:3 sink.path `/etc/x/o` is written by the feed `a` too"]
         );
-        load(&shared.replace("\"o\"", "\"{feed}/o\"")).unwrap();
+        assert_eq!(problems(&shared.replace("\"o\"", "\"{feed}/o\"")), [""; 0]);
     }
 }

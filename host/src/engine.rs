@@ -13,6 +13,7 @@ use crate::bindings::types::Descriptor;
 use crate::bindings::{keyvalue, source, transform, types};
 use crate::error::{Error, Kind, Result};
 use crate::instance::{Guest, Instance};
+use crate::vault::Vault;
 
 /// How often a computing guest is looked at.
 pub(crate) const TICK: Duration = Duration::from_millis(10);
@@ -91,8 +92,15 @@ impl Engine {
             return Ok(plugin.clone());
         }
         let linked = self.link(&bytes).map_err(|e| {
-            Error::new(Kind::Configuration, format!("`{shown}` is not a usable plugin: {e:#}"))
-                .hint("a plugin is a WebAssembly component that exports `log-pipeline:source/source@0.1.0`")
+            let reason = match bytes.starts_with(b"\0asm") {
+                true => Vault::empty().clean(&e.root_cause().to_string()),
+                false => "it is not WebAssembly".to_owned(),
+            };
+            Error::new(
+                Kind::Configuration,
+                format!("`{shown}` is not a plugin: {reason}"),
+            )
+            .hint("a plugin is a component that exports `log-pipeline:source/source@0.1.0`")
         })?;
         let descriptor = Instance::describe(&linked).await?;
         let settings_schema = serde_json::from_str(&descriptor.settings_schema).map_err(|e| {

@@ -45,6 +45,24 @@ pub enum Kind {
     Plugin,
 }
 
+impl Kind {
+    /// A stable name, for programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Configuration => "configuration",
+            Self::Authentication => "authentication",
+            Self::Permission => "permission",
+            Self::NotEntitled => "not-entitled",
+            Self::Unavailable => "unavailable",
+            Self::Protocol => "protocol",
+            Self::Storage => "storage",
+            Self::Sink => "sink",
+            Self::SinkClosed => "sink-closed",
+            Self::Plugin => "plugin",
+        }
+    }
+}
+
 /// One thing wrong with the configuration.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Problem {

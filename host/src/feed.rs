@@ -30,7 +30,7 @@ use crate::error::{Error, Kind, Problem, Result};
 use crate::failpoint;
 use crate::http::Http;
 use crate::instance::{Instance, Surroundings};
-use crate::keyvalue::FeedBucket;
+use crate::keyvalue::{FeedBucket, Values};
 use crate::limits::Limits;
 use crate::secret::SecretSource;
 use crate::secrets;
@@ -204,17 +204,9 @@ impl Feed {
     /// compared itself with the upstream once more.
     pub async fn poll(&mut self, drain: bool) -> Result<Batch> {
         self.deliver_outbox().await?;
-        let limits = self.batch_limits(drain);
-        let mut instance = self.take_instance().await?;
-        let polled = instance.poll(limits).await;
-        let polled = polled.and_then(|batch| self.verified(batch, &limits));
-        match &polled {
-            Err(e) if e.kind() == Kind::Plugin => self.failures += 1,
-            _ if instance.is_broken() => {}
-            _ => self.instance = Some(instance),
-        }
+        let polled = self.next_batch(drain).await;
         failpoint::pass("polled");
-        polled.map_err(|e| self.explain(e))
+        self.judged(polled)
     }
 
     /// Steps 2 to 5: acknowledges `batch`, which [`Feed::poll`] returned last,
@@ -224,28 +216,24 @@ impl Feed {
     /// it if it was committed.
     pub async fn settle(&mut self, mut batch: Batch) -> Result<Batch> {
         let events = Bytes::from(std::mem::take(&mut batch.events));
-        let delivery = self.plan(&batch, events).await?;
+        let planned = self.plan(&batch, events).await;
         // Put back only when all went well: else the feed is opened anew.
-        let mut instance = self.take_instance().await?;
-        instance.bucket().unlock();
-        let acked = instance.ack(batch.checkpoint).await;
-        let values = instance.bucket().lock();
-        if let Err(e) = acked {
-            self.failures += 1;
-            return Err(self.explain(e));
-        }
+        let acked = self.acked(&batch).await;
+        let (instance, values) = self.judged(acked)?;
+        let delivery = planned?;
         failpoint::pass("acked");
         let status = self.status_after(&batch);
-        self.redo = true;
         let commit = Commit {
             values,
             status: status.clone(),
             delivery: delivery.clone(),
         };
+        // Whether or not it says so, the commit may have come about.
+        self.redo = true;
         self.store.commit(&self.options.name, commit).await?;
+        failpoint::pass("committed");
         self.status = status;
         self.failures = 0;
-        failpoint::pass("committed");
         let is_idle = matches!(batch.next, Next::Idle(_));
         if !is_idle || instance.memory() <= IDLE_MEMORY {
             self.instance = Some(instance);
@@ -289,6 +277,38 @@ impl Feed {
         }
         self.redo = false;
         Ok(())
+    }
+
+    async fn next_batch(&mut self, drain: bool) -> Result<Batch> {
+        let limits = self.batch_limits(drain);
+        let mut instance = self.take_instance().await?;
+        let batch = instance.poll(limits).await;
+        let broken = instance.is_broken();
+        let batch = batch.and_then(|batch| self.verified(batch, &limits));
+        if !broken && !batch.as_ref().is_err_and(|e| e.kind() == Kind::Plugin) {
+            self.instance = Some(instance);
+        }
+        batch
+    }
+
+    /// Step 2: what the plugin wrote, and the instance that did.
+    async fn acked(&mut self, batch: &Batch) -> Result<(Instance, Values)> {
+        let mut instance = self.take_instance().await?;
+        instance.bucket().unlock();
+        let acked = instance.ack(batch.checkpoint).await;
+        let values = instance.bucket().lock();
+        acked.map(|()| (instance, values))
+    }
+
+    /// Counts failures of the plugin, and adds to an error what only the host
+    /// knows.
+    fn judged<T>(&mut self, result: Result<T>) -> Result<T> {
+        result.map_err(|e| {
+            if e.kind() == Kind::Plugin {
+                self.failures += 1;
+            }
+            self.explain(e)
+        })
     }
 
     /// Steps 4 and 5.

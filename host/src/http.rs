@@ -190,3 +190,6 @@ impl WasiHttpHooks for Hooks {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

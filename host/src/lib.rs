@@ -1,5 +1,75 @@
-//! Loads log sources made as WebAssembly components (`log-pipeline:source`, see
-//! `wit/`), runs them, and delivers what they collect.
+//! Loads log sources made as WebAssembly components, runs them in a sandbox, and
+//! delivers what they collect.
+//!
+//! A *source* (a plugin; its interface is the WIT package `log-pipeline:source`)
+//! knows one product: what to ask its API, and how its events read. This library
+//! lends it HTTP to the origins in its settings, a clock, and storage; it keeps
+//! the secrets, waits and retries, and delivers each batch once, over crashes
+//! too. It knows no product and has no line about any.
+//!
+//! # A program of its own
+//!
+//! ```no_run
+//! use std::path::Path;
+//! use std::sync::Arc;
+//!
+//! use source_host::{
+//!     BoxFuture, Engine, Feed, FeedOptions, Outgoing, Result, SecretSource, Sink, SqliteStore,
+//!     Totals, Until,
+//! };
+//!
+//! /// Prints how many bytes come.
+//! struct Meter;
+//!
+//! impl Sink for Meter {
+//!     fn kind(&self) -> &str {
+//!         "meter"
+//!     }
+//!
+//!     fn plan<'a>(&'a self, _: Outgoing<'a>) -> BoxFuture<'a, Result<serde_json::Value>> {
+//!         Box::pin(async { Ok(serde_json::Value::Null) })
+//!     }
+//!
+//!     fn deliver<'a>(
+//!         &'a self,
+//!         _plan: &'a serde_json::Value,
+//!         events: &'a bytes::Bytes,
+//!     ) -> BoxFuture<'a, Result<()>> {
+//!         Box::pin(async {
+//!             println!("{} bytes of events", events.len());
+//!             Ok(())
+//!         })
+//!     }
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<()> {
+//!     let engine = Engine::new()?;
+//!     let plugin = engine.load("plugin.wasm").await?;
+//!     let state = Path::new("state");
+//!     let store = Arc::new(SqliteStore::open(state)?);
+//!
+//!     let mut options = FeedOptions::new("acme", state.join("dead-letters-acme.ndjson"));
+//!     options.settings.insert("start".into(), "24h".into());
+//!     options.secrets.insert("token".into(), SecretSource::Env("ACME_TOKEN".into()));
+//!     let mut feed = Feed::open(&plugin, options, store, Arc::new(Meter)).await?;
+//!
+//!     let stop = async { drop(tokio::signal::ctrl_c().await) };
+//!     feed.run(Until::Stopped, stop, &mut Totals::default()).await
+//! }
+//! ```
+//!
+//! [`Feed::run`] polls, settles, waits and retries. Whoever wants to do so
+//! himself calls [`Feed::poll`] and [`Feed::settle`] in turn: not to poll is
+//! backpressure. [`Store`] and [`Sink`] are what a program replaces with its
+//! own; [`Transformer`] uses a plugin's mapping alone.
+//!
+//! # To understand it
+//!
+//! Start with [`Feed`], whose module says in numbered steps how a batch becomes
+//! durable; then `instance.rs` (calls into the sandbox), and what the sandbox
+//! may reach: `http.rs` with `egress.rs`, `keyvalue.rs`, `vault.rs`.
+
 mod bindings;
 mod dead_letter;
 mod egress;

@@ -1,7 +1,9 @@
-//! Words for people. All of it goes to standard error.
+//! Words for people.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat};
@@ -12,7 +14,13 @@ use crate::config::Located;
 /// Names of types that a summary lists.
 const TOP_TYPES: usize = 5;
 
-/// Says what went wrong, and the ways out.
+/// Prints what was asked for to standard output. A reader that left is not
+/// told: it knows.
+pub fn print(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// Says what went wrong, and the ways out, on standard error.
 pub fn error(feed: Option<&str>, error: &Error) {
     // The reader left: it does not want to hear more.
     if error.kind() == Kind::SinkClosed {
@@ -23,7 +31,7 @@ pub fn error(feed: Option<&str>, error: &Error) {
     hints(error.hints());
 }
 
-/// Says all that is wrong with a configuration.
+/// Says all that is wrong with a configuration, on standard error.
 pub fn problems(problems: &[Located]) {
     for located in problems {
         eprintln!("error: {}", problem_line(located));
@@ -58,7 +66,7 @@ pub struct Summary<'a> {
     pub totals: &'a Totals,
     pub progress: &'a BTreeMap<String, Progress>,
     pub took: Duration,
-    pub dead_letters: String,
+    pub dead_letters: Option<&'a Path>,
     /// The flags that name this configuration.
     pub flags: &'a str,
 }
@@ -80,7 +88,7 @@ impl Summary<'_> {
             ));
         }
         if counters.rejected > 0 {
-            let path = &self.dead_letters;
+            let path = self.dead_letters.unwrap_or(Path::new("")).display();
             rows.push((
                 format!("rejected, kept in {path}"),
                 grouped(counters.rejected),
@@ -116,12 +124,22 @@ impl Summary<'_> {
 
     /// Why nothing came, and how to see old events again.
     fn nothing_new(&self) -> String {
-        let earliest = self.progress.values().map(|progress| progress.start).min();
-        let to = earliest.map_or_else(|| "TIME".to_owned(), time);
+        let Some(read_to) = self
+            .progress
+            .values()
+            .map(|progress| progress.read_to)
+            .max()
+        else {
+            return String::new();
+        };
+        let start = self.progress.values().map(|progress| progress.start).min();
         format!(
-            "  nothing has happened since the last run; to see old events again:\n    \
-             source-host state rewind {} --to {to} {}\n",
-            self.feed, self.flags
+            "  caught up to {}: nothing new was to be collected; to see what came before again:\n    \
+             source-host state rewind {} --to {} {}\n",
+            time(read_to),
+            self.feed,
+            time(start.unwrap_or(read_to)),
+            self.flags
         )
     }
 }

@@ -14,7 +14,11 @@ pub(crate) fn open(plugin: &Plugin, options: &FeedOptions) -> (Vault, Vec<Proble
     let specs = &plugin.descriptor().secrets;
     let known: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
     let applies = |when: &Condition| holds(when, plugin, options);
-    let (vault, mut problems) = Vault::open(&options.secrets);
+    let usable = options
+        .secrets
+        .iter()
+        .filter(|(name, _)| known.contains(&name.as_str()));
+    let (vault, mut problems) = Vault::open(usable);
     for name in options
         .secrets
         .keys()
@@ -27,13 +31,13 @@ pub(crate) fn open(plugin: &Plugin, options: &FeedOptions) -> (Vault, Vec<Proble
         let key = format!("secrets.{}", spec.name);
         if !options.secrets.contains_key(&spec.name) {
             if spec.when.as_ref().is_none_or(applies) {
+                let source = format!("env:{}", spec.name.to_ascii_uppercase());
                 problems.push(
-                    Problem::new(key, format!("the secret is missing: {}", spec.description)).hint(
-                        format!(
-                            "set it to `env:NAME` or `file:PATH`, as in `{}`",
-                            example(&spec.name)
-                        ),
-                    ),
+                    Problem::new(key, "the secret is missing")
+                        .hint(&spec.description)
+                        .hint(format!(
+                            "set it to `env:NAME` or `file:PATH`, as in `{source}`"
+                        )),
                 );
             }
             continue;
@@ -93,8 +97,4 @@ fn listed(names: &[&str]) -> String {
             .collect::<Vec<_>>()
             .join(", "),
     }
-}
-
-fn example(name: &str) -> String {
-    format!("env:{}", name.to_ascii_uppercase())
 }

@@ -1,28 +1,23 @@
-//! From a checked configuration to open feeds. All are opened before any runs,
-//! and what is wrong with any is told together.
+//! From a configuration to open feeds. All are opened before any runs, and all
+//! that is wrong with any is told together.
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use source_host::{
-    Engine, Feed, FeedOptions, FileSink, Kind, Plugin, Problem, Sink, StdoutSink, Store,
+    Engine, Feed, FeedOptions, FileSink, Kind, Plugin, Problem, Result, Sink, SqliteStore,
+    StdoutSink, Store,
 };
 
-use crate::config::{FeedConfig, Located, SinkConfig};
+use crate::config::{Config, FeedConfig, Located, SinkConfig};
 use crate::{exit, report};
-
-/// A feed that can be opened.
-pub struct Ready<'a> {
-    pub config: &'a FeedConfig,
-    pub plugin: Plugin,
-}
 
 /// Why feeds can't be opened.
 pub enum Failed {
     /// The operator has to do something.
     Problems(Vec<Located>),
-    /// Something else, with the feed's name.
-    Error(String, source_host::Error),
+    /// Something else; with the feed's name, if it is one feed's.
+    Error(Option<String>, source_host::Error),
 }
 
 impl Failed {
@@ -34,65 +29,91 @@ impl Failed {
                 exit::CONFIGURATION
             }
             Self::Error(feed, error) => {
-                report::error(Some(feed), error);
+                report::error(feed.as_deref(), error);
                 exit::code(error)
             }
         }
     }
 }
 
-/// Loads every feed's plugin, each file once.
-pub async fn load<'a>(engine: &Engine, feeds: &'a [FeedConfig]) -> Result<Vec<Ready<'a>>, Failed> {
-    let mut ready = Vec::new();
-    let mut problems = Vec::new();
-    for config in feeds {
-        let plugin = match engine.load(&config.plugin).await {
-            Ok(plugin) => plugin,
-            Err(e) if e.kind() == Kind::Configuration => {
-                let mut problem = Problem::new("plugin", e.to_string());
-                problem.hints.extend_from_slice(e.hints());
-                problems.push(config.locate(problem));
-                continue;
-            }
-            Err(e) => return Err(Failed::Error(config.name.clone(), e)),
-        };
-        if let Some(pin) = &config.sha256
-            && pin != plugin.sha256()
-        {
-            let message = format!("the plugin's SHA-256 is another: {}", plugin.sha256());
-            let hint = "if you meant to change the plugin, change the pin too";
-            problems.push(config.locate(Problem::new("sha256", message).hint(hint)));
+/// Opens those of the configured feeds that are `wanted`, and the state, which
+/// nobody else may be using.
+pub async fn open(
+    config: &Config,
+    wanted: impl Fn(&FeedConfig) -> bool,
+) -> Result<(Vec<Feed>, Arc<dyn Store>), Failed> {
+    let engine = Engine::new().map_err(|e| Failed::Error(None, e))?;
+    let mut problems = config.problems.clone();
+    let mut loaded = Vec::new();
+    for feed in config.feeds.iter().filter(|feed| wanted(feed)) {
+        match load(&engine, feed).await {
+            Ok(plugin) => loaded.push((feed, plugin)),
+            Err(failed) => collect(failed, &mut problems)?,
         }
-        ready.push(Ready { config, plugin });
+    }
+    // With problems nothing will run: the feeds are opened to find the others.
+    let store = match problems.as_slice() {
+        [] => SqliteStore::open(&config.state_dir),
+        _ => SqliteStore::in_memory(),
+    };
+    let store: Arc<dyn Store> = Arc::new(store.map_err(|e| Failed::Error(None, e))?);
+    let mut feeds = Vec::new();
+    for (feed, plugin) in loaded {
+        match open_feed(feed, &plugin, &store).await {
+            Ok(feed) => feeds.push(feed),
+            Err(failed) => collect(failed, &mut problems)?,
+        }
     }
     if problems.is_empty() {
-        Ok(ready)
+        Ok((feeds, store))
     } else {
         Err(Failed::Problems(problems))
     }
 }
 
-/// Opens every feed.
-pub async fn open(ready: &[Ready<'_>], store: &Arc<dyn Store>) -> Result<Vec<Feed>, Failed> {
-    let mut feeds = Vec::new();
-    let mut problems = Vec::new();
-    for one in ready {
-        match open_one(one, store).await {
-            Ok(feed) => feeds.push(feed),
-            Err(Failed::Problems(more)) => problems.extend(more),
-            Err(other) => return Err(other),
+/// Notes problems, with none told twice in other words; other failures are
+/// final.
+pub fn collect(failed: Failed, problems: &mut Vec<Located>) -> Result<(), Failed> {
+    let Failed::Problems(more) = failed else {
+        return Err(failed);
+    };
+    for new in more {
+        let same = |old: &Located| old.feed == new.feed && old.problem.key == new.problem.key;
+        if !problems.iter().any(same) {
+            problems.push(new);
         }
     }
-    if problems.is_empty() {
-        Ok(feeds)
-    } else {
-        Err(Failed::Problems(problems))
-    }
+    Ok(())
+}
+
+/// Loads a feed's plugin and compares it with its pin.
+pub async fn load(engine: &Engine, config: &FeedConfig) -> Result<Plugin, Failed> {
+    let problem = match engine.load(&config.plugin).await {
+        Ok(plugin) => match &config.sha256 {
+            Some(pin) if pin != plugin.sha256() => Problem::new(
+                "sha256",
+                format!("the plugin's is another: {}", plugin.sha256()),
+            )
+            .hint("if you meant to change the plugin, change the pin too"),
+            _ => return Ok(plugin),
+        },
+        Err(e) if e.kind() == Kind::Configuration => {
+            let problem = Problem::new("plugin", e.to_string());
+            e.hints()
+                .iter()
+                .fold(problem, |problem, hint| problem.hint(hint))
+        }
+        Err(e) => return Err(Failed::Error(Some(config.name.clone()), e)),
+    };
+    Err(Failed::Problems(vec![config.locate(problem)]))
 }
 
 /// Opens one feed.
-pub async fn open_one(ready: &Ready<'_>, store: &Arc<dyn Store>) -> Result<Feed, Failed> {
-    let Ready { config, plugin } = ready;
+pub async fn open_feed(
+    config: &FeedConfig,
+    plugin: &Plugin,
+    store: &Arc<dyn Store>,
+) -> Result<Feed, Failed> {
     let options = FeedOptions {
         name: config.name.clone(),
         settings: settings(config, plugin),
@@ -120,7 +141,7 @@ pub async fn open_one(ready: &Ready<'_>, store: &Arc<dyn Store>) -> Result<Feed,
                 .map(|problem| config.locate(problem.clone()))
                 .collect(),
         )),
-        Err(e) => Err(Failed::Error(config.name.clone(), e)),
+        Err(e) => Err(Failed::Error(Some(config.name.clone()), e)),
     }
 }
 

@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use source_host::{Engine, Error, Finding, Result, Severity, SqliteStore, Store};
+use source_host::{Engine, Error, Finding, Plugin, Result, Severity, SqliteStore, Store};
 
 use super::describe::severity;
 use crate::cli::SourceArgs;
 use crate::config::{Config, FeedConfig, Located, SinkConfig};
-use crate::setup::{self, Failed, Ready};
+use crate::setup::{self, Failed};
 use crate::{exit, report};
 
 /// What was found.
@@ -18,9 +18,12 @@ struct Outcome {
     problems: Vec<Located>,
     /// Failures, with the feed they concern.
     errors: Vec<(Option<String>, Error)>,
+    /// What can be said of each feed: for programs,
     feeds: Vec<Value>,
+    /// and for people.
     lines: Vec<String>,
-    alarming: bool,
+    /// The worst that a feed reported.
+    worst: Option<Severity>,
 }
 
 /// Checks all, and reports.
@@ -31,9 +34,12 @@ pub async fn run(source: &SourceArgs, json: bool) -> u8 {
         Err(problems) => outcome.problems = problems,
     }
     if json {
-        println!("{:#}", outcome.as_json());
+        report::print(&format!("{:#}\n", outcome.as_json()));
     } else {
-        outcome.lines.iter().for_each(|line| println!("{line}"));
+        outcome
+            .lines
+            .iter()
+            .for_each(|line| report::print(&format!("{line}\n")));
         report::problems(&outcome.problems);
         outcome
             .errors
@@ -45,95 +51,76 @@ pub async fn run(source: &SourceArgs, json: bool) -> u8 {
 
 impl Outcome {
     async fn check(&mut self, config: &Config) {
-        let store = match storage(&config.state_dir).await {
-            Ok(store) => {
-                self.lines.push(format!(
-                    "state: `{}` can be written",
-                    config.state_dir.display()
-                ));
-                store
-            }
-            Err(e) => {
-                self.errors.push((None, e));
-                match SqliteStore::in_memory() {
-                    Ok(store) => store,
-                    Err(e) => return self.errors.push((None, e)),
-                }
-            }
-        };
-        let store: Arc<dyn Store> = Arc::new(store);
-        let engine = match Engine::new() {
-            Ok(engine) => engine,
-            Err(e) => return self.errors.push((None, e)),
+        self.problems.clone_from(&config.problems);
+        let storage = storage(&config.state_dir).await;
+        if storage.is_ok() {
+            self.lines.push(format!(
+                "state: `{}` can be written",
+                config.state_dir.display()
+            ));
+        }
+        let opened = storage.or_else(|e| {
+            self.errors.push((None, e));
+            SqliteStore::in_memory()
+        });
+        let (store, engine): (Arc<dyn Store>, Engine) = match (opened, Engine::new()) {
+            (Ok(store), Ok(engine)) => (Arc::new(store), engine),
+            (Err(e), _) | (_, Err(e)) => return self.errors.push((None, e)),
         };
         for feed in &config.feeds {
-            // One at a time, so that a broken one doesn't hide the others.
-            match setup::load(&engine, std::slice::from_ref(feed)).await {
-                Ok(ready) => {
-                    for one in &ready {
-                        self.check_feed(one, &store).await;
-                    }
-                }
-                Err(failed) => self.failed(failed),
+            let checked = match setup::load(&engine, feed).await {
+                Ok(plugin) => self.check_feed(feed, &plugin, &store).await,
+                Err(failed) => Err(failed),
+            };
+            let collected = checked.or_else(|e| setup::collect(e, &mut self.problems));
+            if let Err(Failed::Error(feed, e)) = collected {
+                self.errors.push((feed, e));
             }
         }
     }
 
-    async fn check_feed(&mut self, ready: &Ready<'_>, store: &Arc<dyn Store>) {
+    async fn check_feed(
+        &mut self,
+        config: &FeedConfig,
+        plugin: &Plugin,
+        store: &Arc<dyn Store>,
+    ) -> Result<(), Failed> {
         let FeedConfig {
-            name,
-            sink,
-            dead_letters,
-            ..
-        } = ready.config;
-        let descriptor = ready.plugin.descriptor();
-        let mut feed = match setup::open_one(ready, store).await {
-            Ok(feed) => feed,
-            Err(failed) => return self.failed(failed),
-        };
-        let sink = match sink {
+            name, dead_letters, ..
+        } = config;
+        let mut feed = setup::open_feed(config, plugin, store).await?;
+        let descriptor = plugin.descriptor();
+        let path = plugin.path().display();
+        let sink = match &config.sink {
             SinkConfig::Stdout => "stdout".to_owned(),
             SinkConfig::File(path) => path.display().to_string(),
         };
-        let mut entry = json!({
+        self.lines.push(format!(
+            "{name}: {} {} (`{path}`) to `{sink}`",
+            descriptor.name, descriptor.version
+        ));
+        let checked = feed.check().await;
+        let findings = checked.as_deref().unwrap_or_default();
+        self.lines
+            .extend(findings.iter().map(|finding| finding_line(name, finding)));
+        self.worst = findings
+            .iter()
+            .map(|f| f.severity)
+            .chain(self.worst)
+            .max_by_key(|s| *s as u8);
+        self.feeds.push(json!({
             "feed": name,
-            "plugin": ready.plugin.path(),
+            "plugin": plugin.path(),
             "version": descriptor.version,
-            "sha256": ready.plugin.sha256(),
+            "sha256": plugin.sha256(),
             "sink": sink,
             "dead_letters": dead_letters,
-        });
-        self.lines.push(format!(
-            "{name}: {} {} (`{}`) to `{sink}`",
-            descriptor.name,
-            descriptor.version,
-            ready.plugin.path().display()
-        ));
-        match feed.check().await {
-            Ok(findings) => {
-                entry["findings"] = json!(findings);
-                for finding in &findings {
-                    self.lines.push(finding_line(name, finding));
-                    self.alarming |= finding.severity == Severity::Error;
-                }
-                if findings.is_empty() {
-                    self.lines
-                        .push(format!("{name}: the upstream answers, nothing to report"));
-                }
-            }
-            Err(e) => {
-                entry["error"] = error_json(&e);
-                self.errors.push((Some(name.clone()), e));
-            }
-        }
-        self.feeds.push(entry);
-    }
-
-    fn failed(&mut self, failed: Failed) {
-        match failed {
-            Failed::Problems(problems) => self.problems.extend(problems),
-            Failed::Error(feed, e) => self.errors.push((Some(feed), e)),
-        }
+            "findings": findings.iter().map(finding_json).collect::<Value>(),
+            "error": checked.as_ref().err().map(error_json),
+        }));
+        checked
+            .map(drop)
+            .map_err(|e| Failed::Error(Some(name.clone()), e))
     }
 
     fn as_json(&self) -> Value {
@@ -146,11 +133,17 @@ impl Outcome {
                 "hints": located.problem.hints,
             })
         });
-        let general = self.errors.iter().filter(|(feed, _)| feed.is_none());
+        let errors = self.errors.iter().map(|(feed, e)| {
+            let mut error = error_json(e);
+            if let Value::Object(error) = &mut error {
+                error.insert("feed".to_owned(), json!(feed));
+            }
+            error
+        });
         json!({
             "ok": self.code() == exit::OK,
             "problems": problems.collect::<Value>(),
-            "errors": general.map(|(_, e)| error_json(e)).collect::<Value>(),
+            "errors": errors.collect::<Value>(),
             "feeds": self.feeds,
         })
     }
@@ -160,7 +153,7 @@ impl Outcome {
         if !self.problems.is_empty() {
             codes.push(exit::CONFIGURATION);
         }
-        if self.alarming {
+        if self.worst == Some(Severity::Error) {
             codes.push(exit::FAILURE);
         }
         exit::first_of(&codes)
@@ -185,8 +178,19 @@ fn finding_line(feed: &str, finding: &Finding) -> String {
     )
 }
 
+fn finding_json(finding: &Finding) -> Value {
+    let Finding {
+        code,
+        partition,
+        message,
+        ..
+    } = finding;
+    let severity = severity(finding.severity);
+    json!({ "code": code, "severity": severity, "partition": partition, "message": message })
+}
+
 fn error_json(e: &Error) -> Value {
-    json!({ "kind": format!("{:?}", e.kind()), "message": e.to_string(), "hints": e.hints() })
+    json!({ "kind": e.kind().name(), "message": e.to_string(), "hints": e.hints() })
 }
 
 /// The state, if it is there, to look at; else an empty one, after trying

@@ -14,8 +14,8 @@ pub async fn run(path: &Path, json: bool) -> u8 {
         Err(e) => Err(e),
     };
     match loaded {
-        Ok(plugin) if json => println!("{:#}", as_json(&plugin)),
-        Ok(plugin) => print!("{}", as_text(&plugin)),
+        Ok(plugin) if json => report::print(&format!("{:#}\n", as_json(&plugin))),
+        Ok(plugin) => report::print(&as_text(&plugin)),
         Err(e) => {
             report::error(None, &e);
             return exit::code(&e);

@@ -1,19 +1,19 @@
 //! `source-host run`: all feeds at once, until they have caught up or a signal
 //! comes.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use source_host::{Engine, Feed, Result, SqliteStore, Store, Totals, Until};
+use source_host::{Feed, Result, Store, Totals, Until};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::cli::SourceArgs;
 use crate::config::Config;
+use crate::exit;
 use crate::report::Summary;
-use crate::{exit, report, setup};
+use crate::setup::{self, Failed};
 
 /// After a signal the batches in hand are finished, within this time.
 const GRACE: Duration = Duration::from_secs(9);
@@ -30,11 +30,14 @@ struct Ended {
 pub async fn run(source: &SourceArgs, once: bool) -> u8 {
     let config = match Config::load(source) {
         Ok(config) => config,
-        Err(problems) => return setup::Failed::Problems(problems).report(),
+        Err(problems) => return Failed::Problems(problems).report(),
     };
-    let feeds = match open(&config).await {
-        Ok(feeds) => feeds,
-        Err(code) => return code,
+    let feeds = match setup::open(&config, |_| true).await {
+        Ok((feeds, store)) => {
+            introduce(&config, store).await;
+            feeds
+        }
+        Err(failed) => return failed.report(),
     };
     let (stop, stopped) = watch::channel(None);
     if let Err(e) = listen(stop) {
@@ -76,34 +79,21 @@ pub async fn run(source: &SourceArgs, once: bool) -> u8 {
     }
 }
 
-/// Opens state and feeds; on failure, the exit code.
-async fn open(config: &Config) -> Result<Vec<Feed>, u8> {
-    let failed = |e: &source_host::Error| {
-        report::error(None, e);
-        exit::code(e)
-    };
-    let engine = Engine::new().map_err(|e| failed(&e))?;
-    let ready = setup::load(&engine, &config.feeds)
-        .await
-        .map_err(|e| e.report())?;
-    let store = SqliteStore::open(&config.state_dir).map_err(|e| failed(&e))?;
-    let store: Arc<dyn Store> = Arc::new(store);
-    let feeds = setup::open(&ready, &store).await.map_err(|e| e.report())?;
+/// Logs whom to call, and what is stored and no longer configured.
+async fn introduce(config: &Config, store: Arc<dyn Store>) {
     for feed in &config.feeds {
         if let Some(contact) = &feed.contact {
             tracing::info!(feed = %feed.name, "contact: {contact}");
         }
     }
-    let configured: BTreeSet<&str> = config.feeds.iter().map(|feed| feed.name.as_str()).collect();
-    for stored in store.feeds().await.map_err(|e| failed(&e))? {
-        if !configured.contains(stored.as_str()) {
+    for stored in store.feeds().await.unwrap_or_default() {
+        if !config.feeds.iter().any(|feed| feed.name == stored) {
             tracing::warn!(
-                "there is state of a feed `{stored}` that is not configured: a renamed feed \
-                 starts anew"
+                "there is state of a feed `{stored}`, which is not configured: a feed that was \
+                 renamed starts anew"
             );
         }
     }
-    Ok(feeds)
 }
 
 async fn run_one(mut feed: Feed, until: Until, mut stopped: watch::Receiver<Option<u8>>) -> Ended {
@@ -124,24 +114,26 @@ async fn run_one(mut feed: Feed, until: Until, mut stopped: watch::Receiver<Opti
 /// Reports how a feed ended; its exit code.
 fn conclude(config: &Config, ended: &Ended, once: bool) -> u8 {
     let name = ended.feed.name();
-    let code = match &ended.result {
-        Ok(()) => exit::OK,
-        Err(e) => {
-            report::error(Some(name), e);
-            exit::code(e)
+    let configured = config.feeds.iter().find(|feed| feed.name == name);
+    let code = match (&ended.result, configured) {
+        (Ok(()), _) => exit::OK,
+        (Err(e), Some(feed)) if !e.problems().is_empty() => {
+            let problems = e
+                .problems()
+                .iter()
+                .map(|problem| feed.locate(problem.clone()));
+            Failed::Problems(problems.collect()).report()
         }
+        (Err(e), _) => Failed::Error(Some(name.to_owned()), e.clone()).report(),
     };
     if once && (code == exit::OK || ended.totals.batches > 0) {
-        let dead_letters = config.feeds.iter().find(|feed| feed.name == name);
         let summary = Summary {
             feed: name,
             descriptor: ended.feed.plugin().descriptor(),
             totals: &ended.totals,
             progress: &ended.feed.status().progress,
             took: ended.took,
-            dead_letters: dead_letters
-                .map(|feed| feed.dead_letters.display().to_string())
-                .unwrap_or_default(),
+            dead_letters: configured.map(|feed| feed.dead_letters.as_path()),
             flags: &config.flags,
         };
         eprint!("{}", summary.text());

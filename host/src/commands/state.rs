@@ -6,10 +6,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::DateTime;
 use serde_json::{Value, json};
-use source_host::{Engine, Error, Feed, Kind, Result, SqliteStore, Status, Store};
+use source_host::{Error, Feed, Kind, Result, SqliteStore, Status, Store};
 
 use crate::cli::{SourceArgs, StateCommand};
-use crate::config::{self, Config, FeedConfig};
+use crate::config::{self, Config};
 use crate::setup::{self, Failed};
 use crate::{exit, report};
 
@@ -67,38 +67,39 @@ async fn show(
                 "feed": name, "status": status, "lag_ms": lag, "outbox": outbox,
             }));
         } else {
-            print_status(&name, &status, lag, outbox);
+            report::print(&status_text(&name, &status, lag, outbox));
         }
     }
     if as_json {
-        println!("{:#}", Value::Array(feeds));
+        report::print(&format!("{:#}\n", Value::Array(feeds)));
     }
     Ok(if late { exit::FAILURE } else { exit::OK })
 }
 
-fn print_status(name: &str, status: &Status, lag: u64, outbox: bool) {
-    println!("{name}: {} behind, by {}", report::span(lag), status.plugin);
+fn status_text(name: &str, status: &Status, lag: u64, outbox: bool) -> String {
+    let mut text = format!(
+        "{name}: {} behind, by {}\n",
+        report::span(lag),
+        status.plugin
+    );
     for (partition, progress) in &status.progress {
-        println!("  {}", report::progress_line(partition, progress));
+        text += &format!("  {}\n", report::progress_line(partition, progress));
     }
     let counters = &status.counters;
-    println!(
-        "  {}, {} rejected, {} not selected, {} seen before",
+    text += &format!(
+        "  {}, {} rejected, {} not selected, {} seen before\n",
         report::counted(counters.emitted, "event"),
         report::grouped(counters.rejected),
         report::grouped(counters.not_selected),
         report::grouped(counters.duplicates),
     );
-    println!(
-        "  last batch: number {}, {}{}",
-        status.checkpoint,
-        report::time(status.committed_at),
-        if outbox {
-            ", still to be delivered"
-        } else {
-            ""
-        }
-    );
+    let (number, time) = (status.checkpoint, report::time(status.committed_at));
+    let pending = if outbox {
+        ", still to be delivered"
+    } else {
+        ""
+    };
+    text + &format!("  last batch: number {number}, {time}{pending}\n")
 }
 
 async fn rewind(source: &SourceArgs, name: &str, to: &str, yes: bool) -> Result<u8, u8> {
@@ -142,28 +143,18 @@ fn load(source: &SourceArgs) -> Result<Config, u8> {
 
 /// Opens one feed with its state, which nobody else may be using.
 async fn open(config: &Config, name: &str) -> Result<(Feed, Arc<dyn Store>), u8> {
-    let Some(feed) = config.feeds.iter().find(|feed| feed.name == name) else {
-        let names: Vec<&str> = config.feeds.iter().map(|feed| feed.name.as_str()).collect();
-        let e = Error::new(
-            Kind::Configuration,
-            format!("no feed `{name}` is configured"),
-        )
-        .hint(format!("the feeds are: {}", names.join(", ")));
-        return Err(fail(&e));
-    };
-    let store = SqliteStore::open(&config.state_dir).map_err(|e| fail(&e))?;
-    let store: Arc<dyn Store> = Arc::new(store);
-    let feed = open_feed(feed, &store).await?;
-    Ok((feed, store))
-}
-
-async fn open_feed(feed: &FeedConfig, store: &Arc<dyn Store>) -> Result<Feed, u8> {
-    let engine = Engine::new().map_err(|e| fail(&e))?;
-    let ready = setup::load(&engine, std::slice::from_ref(feed))
-        .await
-        .map_err(|e| e.report())?;
-    let feeds = setup::open(&ready, store).await.map_err(|e| e.report())?;
-    feeds.into_iter().next().ok_or(exit::FAILURE)
+    let opened = setup::open(config, |feed| feed.name == name).await;
+    let (feeds, store) = opened.map_err(|e| e.report())?;
+    if let Some(feed) = feeds.into_iter().next() {
+        return Ok((feed, store));
+    }
+    let names: Vec<&str> = config.feeds.iter().map(|feed| feed.name.as_str()).collect();
+    let e = Error::new(
+        Kind::Configuration,
+        format!("no feed `{name}` is configured"),
+    )
+    .hint(format!("the feeds are: {}", names.join(", ")));
+    Err(fail(&e))
 }
 
 async fn deliver_outbox(feed: &mut Feed) -> Result<(), u8> {

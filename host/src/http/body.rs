@@ -4,7 +4,8 @@
 //! is not being polled does not hold the connection open, and time-outs count
 //! only the time spent waiting for the server.
 
-use std::io::Write;
+use std::error::Error as _;
+use std::io::{self, Write};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -125,12 +126,22 @@ async fn next_piece(incoming: &mut Incoming, within: Duration) -> Result<Option<
                 Ok(bytes) => return Ok(Some(bytes)),
                 Err(_trailers) => {}
             },
-            Some(Err(e)) if e.is_incomplete_message() => {
-                return Err(WasiError::HttpResponseIncomplete);
-            }
-            Some(Err(e)) if e.is_parse() => return Err(WasiError::HttpProtocolError),
-            Some(Err(_)) => return Err(WasiError::ConnectionTerminated),
+            Some(Err(e)) => return Err(broken(&e)),
         }
+    }
+}
+
+/// Why a body ended early: hyper wraps the reason in an `io::Error`.
+fn broken(e: &hyper::Error) -> WasiError {
+    let io = e
+        .source()
+        .and_then(|source| source.downcast_ref::<io::Error>());
+    match io.map(io::Error::kind) {
+        Some(io::ErrorKind::UnexpectedEof) => WasiError::HttpResponseIncomplete,
+        Some(io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput) => {
+            WasiError::HttpResponseTransferCoding(Some("chunked".to_owned()))
+        }
+        _ => WasiError::ConnectionTerminated,
     }
 }
 
