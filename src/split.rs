@@ -7,6 +7,8 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::event::scan::plain_length;
+
 /// The longest record that is read, in bytes.
 pub const MAX_RECORD: usize = 4 << 20;
 
@@ -60,7 +62,7 @@ enum Layout {
     /// One after the other, each over one or several lines.
     Stream,
     /// One to a line: so the first one stood, and a broken one costs its own
-    /// line alone.
+    /// line alone. How deep a line is nested is for [`crate::event`] to see.
     Lines,
 }
 
@@ -217,23 +219,24 @@ impl Splitter {
 
     /// Where the record under way ends (behind its last byte), if it does.
     fn find_end(&mut self, bytes: &[u8], from: usize) -> Option<usize> {
-        let lines = self.layout == Layout::Lines;
+        if self.layout == Layout::Lines {
+            return memchr::memchr(b'\n', bytes.get(from..)?).map(|length| from + length);
+        }
         let fresh = self.partial.is_empty() && self.refused.is_none();
-        for (at, &byte) in bytes.iter().enumerate().skip(from) {
-            if byte == b'\n' && lines {
-                return Some(at);
-            }
-            if self.in_string {
-                match byte {
-                    _ if self.escaped => self.escaped = false,
-                    b'\\' => self.escaped = true,
-                    b'"' => self.in_string = false,
-                    _ => {}
+        let mut at = from;
+        while let Some(&byte) = bytes.get(at) {
+            if self.in_string && !self.escaped {
+                let plain = plain_length(bytes.get(at..)?);
+                if plain > 0 {
+                    at += plain;
+                    continue;
                 }
-                continue;
             }
             match byte {
-                b'"' => self.in_string = true,
+                _ if self.escaped => self.escaped = false,
+                b'\\' if self.in_string => self.escaped = true,
+                b'"' => self.in_string = !self.in_string,
+                _ if self.in_string => {}
                 b'{' | b'[' => {
                     self.depth += 1;
                     if self.depth > MAX_DEPTH && self.refused.is_none() {
@@ -242,13 +245,13 @@ impl Splitter {
                 }
                 b'}' | b']' if self.depth > 0 => {
                     self.depth -= 1;
-                    if self.depth == 0 && !lines {
+                    if self.depth == 0 {
                         return Some(at + 1);
                     }
                 }
                 // A scalar ends where its element does; the first byte always
                 // belongs to the record, or there would be no progress.
-                b',' | b']' | b'}' | b'\n' if self.depth == 0 && !lines => {
+                b',' | b']' | b'}' | b'\n' if self.depth == 0 => {
                     if !(fresh && at == from) {
                         return Some(at);
                     }
@@ -256,6 +259,7 @@ impl Splitter {
                 b'\n' => self.multiline = true,
                 _ => {}
             }
+            at += 1;
         }
         None
     }
@@ -454,8 +458,8 @@ mod tests {
     #[test]
     fn a_refused_record_keeps_its_head_and_hash() {
         let text = format!("{}{}", "[".repeat(70_000), "]".repeat(70_000));
-        let mut splitter = Splitter::stream();
-        let (mut at, input) = (0, format!("{{}}\n{text}\n"));
+        let mut splitter = Splitter::array();
+        let (mut at, input) = (0, format!("[{{}},{text}]"));
         splitter.next(input.as_bytes(), &mut at).unwrap();
         let Ok(Some(Piece::Refused(refused))) = splitter.next(input.as_bytes(), &mut at) else {
             panic!("not refused")
