@@ -12,6 +12,8 @@ mod ocsf;
 
 #[path = "mapping/cases.rs"]
 mod cases;
+#[path = "mapping/census.rs"]
+mod census;
 #[path = "mapping/docs.rs"]
 mod docs;
 #[path = "mapping/generator.rs"]
