@@ -456,9 +456,7 @@ impl Feed {
         status.committed_at = now();
         status.counters.add(&batch.counters);
         if let Some(progress) = &batch.progress {
-            status
-                .progress
-                .insert(batch.partition.clone(), progress.clone());
+            status.progress.insert(batch.partition.clone(), *progress);
         }
         status
     }

@@ -35,8 +35,7 @@ impl Totals {
                 .or_default() += 1;
         }
         if let Some(progress) = &batch.progress {
-            self.progress
-                .insert(batch.partition.clone(), progress.clone());
+            self.progress.insert(batch.partition.clone(), *progress);
         }
     }
 }
@@ -77,6 +76,7 @@ impl Counters {
     }
 }
 
+#[expect(clippy::derivable_impls, reason = "the type is generated")]
 impl Default for Counters {
     fn default() -> Self {
         Self {
