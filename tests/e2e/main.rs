@@ -1,1 +1,7 @@
-//! End-to-end tests.
+//! End-to-end tests: the built component in the built host, against the
+//! simulator. `make test` builds and runs them; each module says what belongs
+//! in it.
+
+mod collect;
+mod delivery;
+mod tail;

@@ -1,0 +1,155 @@
+//! How it is delivered: whatever is interrupted, wherever, the sink has each
+//! event once in the end, and whoever reads along has seen it once.
+
+use std::collections::BTreeSet;
+use std::thread;
+use std::time::Duration;
+
+use jumpcloud_tests::{CLASSES, Feed, Tenant, assert_same_lines, sorted_lines};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::tail::Tail;
+
+/// The places at which a process may die, by the steps of delivery.
+const PLACES: [&str; 7] = [
+    "polled",
+    "acked",
+    "committing",
+    "committed",
+    "delivering",
+    "delivered",
+    "deleted",
+];
+
+/// A feed whose files are read along all the time.
+struct Watched {
+    feed: Feed,
+    tails: Vec<Tail>,
+}
+
+impl Watched {
+    fn new(tenant: &Tenant) -> Self {
+        let feed = Feed::of(tenant);
+        let tail = |class| Tail::of(feed.path(&format!("out/{class}.ndjson")));
+        Self {
+            tails: CLASSES.map(tail).into(),
+            feed,
+        }
+    }
+
+    /// Runs to the end: the files have what they must, and so has the reader
+    /// seen it.
+    fn finish(self, tenant: &Tenant) {
+        self.feed.once().output().expect_code(0);
+        let expected = tenant.expected();
+        assert_same_lines(&self.feed.lines(), &expected);
+        let seen: Vec<String> = self.tails.into_iter().map(Tail::finish).collect();
+        assert_same_lines(&sorted_lines(&seen.concat()), &expected);
+        let hashes = self.feed.dead_letters();
+        let hashes: BTreeSet<_> = hashes
+            .iter()
+            .map(|letter| letter["sha256"].as_str())
+            .collect();
+        assert_eq!(
+            hashes.len(),
+            self.feed.dead_letters().len(),
+            "dead letters come once too"
+        );
+    }
+}
+
+#[test]
+fn a_process_that_dies_at_any_step_loses_and_repeats_nothing() {
+    for place in PLACES {
+        let tenant = Tenant::settled(1_500);
+        let watched = Watched::new(&tenant);
+        for passage in [1, 2, 5] {
+            watched
+                .feed
+                .once()
+                .dies_at(place, passage)
+                .output()
+                .expect_killed();
+        }
+        watched.finish(&tenant);
+    }
+}
+
+#[test]
+fn a_process_that_dies_again_and_again_in_one_batch_gets_on() {
+    let tenant = Tenant::settled(200);
+    let watched = Watched::new(&tenant);
+    for place in PLACES.into_iter().cycle().take(21) {
+        watched.feed.once().dies_at(place, 1).output();
+    }
+    watched.finish(&tenant);
+}
+
+#[test]
+fn kill_at_any_moment() {
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    let tenant = Tenant::settled(20_000);
+    let watched = Watched::new(&tenant);
+    watched.feed.edit("batch_events = 100", "batch_events = 40");
+    for _ in 0..15 {
+        let run = watched.feed.once().start();
+        thread::sleep(Duration::from_millis(random.random_range(0..250)));
+        run.kill();
+    }
+    let kept = watched.feed.lines().len();
+    assert!(
+        0 < kept && kept < tenant.expected().len(),
+        "kills hit the middle: {kept}"
+    );
+    watched.finish(&tenant);
+}
+
+#[test]
+fn standard_output_repeats_one_whole_batch_at_most() {
+    let tenant = Tenant::settled(600);
+    let expected = tenant.expected();
+    for place in PLACES {
+        let feed = Feed::of(&tenant);
+        feed.edit(
+            r#"type = "file", path = "out/{class}.ndjson""#,
+            r#"type = "stdout""#,
+        );
+        let first = feed
+            .once()
+            .dies_at(place, 3)
+            .output()
+            .expect_killed()
+            .stdout;
+        let second = feed.once().output().expect_code(0).stdout;
+        let repeated_from = second.lines().next().and_then(|line| first.find(line));
+        let (once, again) = first.split_at(repeated_from.unwrap_or(first.len()));
+        assert!(
+            second.starts_with(again),
+            "{place}: what is repeated is repeated exactly"
+        );
+        assert!(again.lines().count() <= 100, "{place}: one batch at most");
+        assert_same_lines(&sorted_lines(&format!("{once}{second}")), &expected);
+    }
+}
+
+#[test]
+fn a_batch_in_the_outbox_is_delivered_as_planned_whatever_the_configuration_says_now() {
+    let tenant = Tenant::settled(300);
+    let watched = Watched::new(&tenant);
+    watched
+        .feed
+        .once()
+        .dies_at("committed", 1)
+        .output()
+        .expect_killed();
+    assert_eq!(watched.feed.lines(), [""; 0]);
+    watched.feed.edit("out/{class}.ndjson", "elsewhere.ndjson");
+    watched.feed.once().output().expect_code(0);
+    let planned = watched.feed.lines();
+    assert!(!planned.is_empty() && planned.len() <= 100);
+    let elsewhere = std::fs::read_to_string(watched.feed.path("elsewhere.ndjson")).unwrap();
+    let mut all = [planned, sorted_lines(&elsewhere)].concat();
+    all.sort();
+    assert_same_lines(&all, &tenant.expected());
+}
