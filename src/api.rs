@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::clock::{parse_http_date, rfc3339};
+use crate::credential::Credential;
+use crate::settings::Settings;
 
 /// The most events that one page may hold.
 pub const MAX_LIMIT: u32 = 10_000;
@@ -54,6 +56,32 @@ struct EventsBody<'a> {
     limit: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     search_after: Option<&'a RawValue>,
+}
+
+/// A request to an endpoint of the API, on behalf of an organisation if the
+/// credential reaches several.
+pub fn request(
+    settings: &Settings,
+    credential: &Credential,
+    organization: Option<&str>,
+    path: &str,
+    body: Vec<u8>,
+) -> Request {
+    let mut headers = vec![
+        ("accept", "application/json".to_owned()),
+        ("content-type", "application/json".to_owned()),
+        (
+            "user-agent",
+            concat!("jumpcloud-source/", env!("CARGO_PKG_VERSION")).to_owned(),
+        ),
+        credential.header(),
+    ];
+    headers.extend(organization.map(|id| ("x-org-id", id.to_owned())));
+    Request {
+        url: settings.api_base_url.endpoint(path),
+        headers,
+        body,
+    }
 }
 
 impl Query {

@@ -1,15 +1,16 @@
 //! Trying a feed without collecting: one count per organisation tells whether
 //! address, credential, role and entitlement are right, and what time it is.
 
-use crate::api::{Head, Query};
+use crate::api::{self, Query};
 use crate::clock::{Clock, Reading, rfc3339};
-use crate::collect::{self, MAX_SKEW, RequestId};
+use crate::collect::RequestId;
+use crate::collect::call::{Answer, Call};
 use crate::credential::Credential;
 use crate::error::{Error, Result};
 use crate::feed::{Feed, Input, Machine, Step};
 use crate::finding::{Finding, Kind};
 use crate::mapping;
-use crate::refusal::{self, Asked, Cause, MAX_BODY, Refusal};
+use crate::refusal::{self, Asked, Cause, Refusal};
 use crate::settings::{DAY, Settings};
 
 /// The count begins so long before now, in ms.
@@ -39,10 +40,8 @@ pub struct Check {
 #[derive(Debug)]
 struct Asking {
     organization: Option<String>,
-    request: RequestId,
-    query: Query,
-    head: Option<Head>,
-    body: Vec<u8>,
+    start: i64,
+    call: Call,
 }
 
 impl Check {
@@ -70,11 +69,11 @@ impl Check {
         if let Some(error) = self.failure {
             return Err(error);
         }
-        if !self.settings.api_base_url.is_known() {
-            let message = format!(
-                "`api_base_url` is {}, none of JumpCloud's known addresses",
-                self.settings.api_base_url.origin()
-            );
+        let url = &self.settings.api_base_url;
+        if !url.is_known() {
+            let origin = url.origin();
+            let message =
+                format!("`api_base_url` is {origin}, none of JumpCloud's known addresses");
             self.findings
                 .push(Finding::new(Kind::UnknownHost, "", message));
         }
@@ -85,14 +84,9 @@ impl Check {
                 format!("`token`: {warning}"),
             ));
         }
-        let skew = self.clock.skew();
-        if skew.abs() > MAX_SKEW {
-            self.findings.push(Finding::new(
-                Kind::ClockSkew,
-                "",
-                collect::skew_message(skew),
-            ));
-        }
+        let skew = self.clock.skew_message();
+        self.findings
+            .extend(skew.map(|message| Finding::new(Kind::ClockSkew, "", message)));
         let now = self.clock.now(reading).unwrap_or(reading.wall);
         self.findings
             .extend(expiry(self.settings.token_expires, now));
@@ -102,62 +96,58 @@ impl Check {
     fn ask(&mut self, organization: Option<String>, reading: Reading) -> Step {
         let services = mapping::services(self.settings.event_types);
         let now = self.clock.now(reading).unwrap_or(reading.wall);
-        let query = Query {
+        let start = now.saturating_sub(BACK);
+        let body = Query {
             services,
-            start: now - BACK,
+            start,
             end: None,
-        };
-        self.last_request += 1;
-        let request = collect::request(
-            &self.settings,
-            &self.credential,
+        }
+        .count();
+        let (settings, credential) = (&self.settings, &self.credential);
+        let request = api::request(
+            settings,
+            credential,
             organization.as_deref(),
             "/events/count",
-            query.count(),
+            body,
         );
-        let request_id = self.last_request;
+        self.last_request += 1;
+        let call = Call::new(self.last_request, None);
         self.asking = Some(Asking {
             organization,
-            request: request_id,
-            query,
-            head: None,
-            body: Vec::new(),
+            start,
+            call,
         });
-        Step::Send(request_id, request)
+        Step::Send(self.last_request, request)
     }
 
-    /// The answer is whole.
-    fn answered(&mut self, asking: Asking) -> Result<()> {
-        let asked = self.asked(&asking.query);
-        let organization = asking.organization.unwrap_or_default();
-        let head = asking.head.unwrap_or_default();
-        if head.status == 200 && !head.is_html() {
-            let count = collect::read_count(asked, &asking.body)?;
-            let message = format!(
-                "{} accepts the credential: {count} events in the services asked for since {}",
-                self.settings.api_base_url.host(),
-                rfc3339(asking.query.start)
-            );
-            self.findings
-                .push(Finding::new(Kind::Access, &organization, message));
-            return Ok(());
-        }
-        if head.status == 200 {
-            return Err(refusal::not_the_api(asked, "a page in HTML"));
-        }
-        match refusal::answered(asked, &head, &asking.body) {
-            Refusal::Failed(Error::Protocol(_)) if self.clock.skew().abs() > BACK => Ok(()),
-            Refusal::Failed(error) => Err(error),
-            Refusal::PastRetention(_) => Ok(()),
+    fn answered(&mut self, asking: &Asking, answer: &Answer) -> Result<()> {
+        let asked = self.asked(asking.start);
+        match refusal::counted(asked, &answer.head, &answer.body) {
+            Ok(count) => {
+                let organization = asking.organization.as_deref().unwrap_or_default();
+                let message = format!(
+                    "{} accepts the credential: {count} events in the services asked for since {}",
+                    self.settings.api_base_url.host(),
+                    rfc3339(asking.start)
+                );
+                self.findings
+                    .push(Finding::new(Kind::Access, organization, message));
+                Ok(())
+            }
+            // The address and the credential are right; our clock is not.
+            Err(Refusal::Failed(Error::Protocol(_))) if self.clock.skew().abs() > BACK => Ok(()),
+            Err(Refusal::PastRetention(_)) => Ok(()),
+            Err(Refusal::Failed(error)) => Err(error),
         }
     }
 
-    fn asked(&self, query: &Query) -> Asked<'_> {
+    fn asked(&self, start: i64) -> Asked<'_> {
         Asked {
             url: &self.settings.api_base_url,
             authorization: self.settings.authorization,
-            start: query.start,
-            end: query.end,
+            start,
+            end: None,
             skew: self.clock.skew(),
             established: false,
         }
@@ -167,44 +157,40 @@ impl Check {
 impl Machine for Check {
     fn step(&mut self, reading: Reading) -> Step {
         if self.failure.is_some() {
-            return match self.asking.take() {
-                Some(asking) => Step::Drop(asking.request),
-                None => Step::Done,
-            };
+            return Step::Done;
         }
-        match &self.asking {
-            Some(asking) => Step::Read(asking.request, reading.monotonic.saturating_add(WAIT)),
-            None => match self.left.pop() {
-                Some(organization) => self.ask(organization, reading),
-                None => Step::Done,
-            },
+        match (&self.asking, self.left.last()) {
+            (Some(asking), _) => Step::Read(
+                asking.call.request(),
+                reading.monotonic.saturating_add(WAIT),
+            ),
+            (None, Some(_)) => {
+                let organization = self.left.pop().flatten();
+                self.ask(organization, reading)
+            }
+            (None, None) => Step::Done,
         }
     }
 
     fn handle(&mut self, id: RequestId, input: Input, reading: Reading) {
-        let Some(mut asking) = self.asking.take_if(|asking| asking.request == id) else {
+        let Some(mut asking) = self.asking.take_if(|it| it.call.request() == id) else {
             return;
         };
-        let cause = match input {
-            Input::Head(head) => {
-                self.clock.answered(head.date(), reading);
-                asking.head = Some(head);
-                None
-            }
-            Input::Body(bytes) => {
-                let room = MAX_BODY.saturating_sub(asking.body.len());
-                asking.body.extend(bytes.into_iter().take(room));
-                None
-            }
-            Input::End => {
-                self.failure = self.answered(asking).err();
-                return;
-            }
-            Input::Failed(cause) => Some(cause),
-            Input::Nothing => Some(Cause::Timeout),
+        if let Input::Head(head) = &input {
+            self.clock.answered(head.date(), reading);
+        }
+        let taken = match input {
+            Input::Nothing => Some(Err(Cause::Timeout)),
+            input => asking.call.take(input),
         };
-        self.failure = cause.map(|cause| refusal::failed(self.asked(&asking.query), &cause));
-        self.asking = Some(asking);
+        self.failure = match taken {
+            None => {
+                self.asking = Some(asking);
+                None
+            }
+            Some(Ok(answer)) => self.answered(&asking, &answer).err(),
+            Some(Err(cause)) => Some(refusal::failed(self.asked(asking.start), &cause)),
+        };
     }
 }
 

@@ -7,6 +7,9 @@
 
 use chrono::{DateTime, SecondsFormat};
 
+/// A clock further off than this is reported, in ms.
+const MAX_SKEW: i64 = 30_000;
+
 /// A reading of the machine's clocks, handed in with every call.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Reading {
@@ -45,6 +48,14 @@ impl Clock {
     /// How far the machine's clock is ahead of JumpCloud's, in ms.
     pub fn skew(&self) -> i64 {
         self.skew
+    }
+
+    /// What is to be said of a machine's clock that is badly off.
+    pub fn skew_message(&self) -> Option<String> {
+        let way = if self.skew > 0 { "ahead of" } else { "behind" };
+        let seconds = self.skew.abs() / 1_000;
+        (self.skew.abs() > MAX_SKEW)
+            .then(|| format!("this machine's clock is {seconds} s {way} JumpCloud's"))
     }
 }
 

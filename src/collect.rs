@@ -9,20 +9,25 @@
 //! the [`ledger`]. A failure ends what is under way, and the next poll chooses
 //! anew from what was handed out.
 
+pub mod call;
 pub mod ledger;
 pub mod page;
+pub mod retention;
 pub mod walk;
 
+use self::call::{Answer, Call};
 use self::ledger::Ledger;
+use self::retention::Retention;
 use self::walk::{Desk, Turn, Walk};
-use crate::api::{Count, Head, MAX_LIMIT, Query, Request};
+use crate::api::{self, MAX_LIMIT, Query, Request};
 use crate::batch::{Batch, Limits, Output, Progress};
-use crate::clock::{Clock, Reading, rfc3339};
+use crate::clock::{Clock, Reading};
 use crate::credential::Credential;
 use crate::error::{Error, Problem, Result};
+use crate::feed::Input;
 use crate::finding::Kind;
 use crate::mapping;
-use crate::refusal::{self, Asked, Cause, MAX_BODY, Refusal};
+use crate::refusal::{self, Asked, Refusal};
 use crate::settings::{DAY, Settings, Start};
 use crate::state::{Owner, Restored, Slot, Write};
 
@@ -32,12 +37,6 @@ pub type RequestId = u32;
 /// The clock of this machine may be wrong by this much before the first answer
 /// has told JumpCloud's: the first request looks so far back, in ms.
 const FIRST_LOOK: i64 = 3_600_000;
-
-/// Distance kept from the edge of retention, in ms.
-const RETENTION_MARGIN: i64 = 60_000;
-
-/// A clock further off than this is reported, in ms.
-pub const MAX_SKEW: i64 = 30_000;
 
 /// So many ids in the future are held; beyond, events more than a day ahead
 /// wait for their day.
@@ -53,10 +52,10 @@ pub struct Collector {
     /// None until a start was resolved against JumpCloud's clock.
     ledger: Option<Ledger>,
     work: Work,
-    /// The refusal that an open request is answered with: head and body so far.
-    refusal: Option<(RequestId, Head, Vec<u8>)>,
-    /// For how long events are kept, in ms, as far as is known.
-    retention: i64,
+    /// The answer that is being taken whole: of a probe, or the refusal of a
+    /// page.
+    call: Option<Call>,
+    retention: Retention,
     /// This address has served this feed before.
     established: bool,
     /// Events not read yet, by the last count.
@@ -69,14 +68,9 @@ pub struct Collector {
 #[derive(Debug)]
 enum Work {
     None,
-    /// A count from here, for the answer's `Date`.
-    Probe {
-        request: RequestId,
-        query: Query,
-        answer: Option<Vec<u8>>,
-        ended: bool,
-    },
-    Walk(Walk),
+    /// A count, for its answer's `Date`.
+    Probe(Query),
+    Walk(Box<Walk>),
 }
 
 /// What every organisation shares, lent for one call.
@@ -140,8 +134,8 @@ impl Collector {
             owner,
             ledger: None,
             work: Work::None,
-            refusal: None,
-            retention: settings.retention,
+            call: None,
+            retention: Retention::new(settings.retention),
             established: false,
             backlog: None,
             mixed: false,
@@ -159,7 +153,7 @@ impl Collector {
     }
 
     /// Takes the stored state; the number of its last acked batch. The state
-    /// of another origin or organisation is a wrong setting.
+    /// of another origin is a wrong setting.
     pub fn restore(&mut self, restored: Restored) -> Result<u64> {
         let Restored {
             owner,
@@ -190,14 +184,12 @@ impl Collector {
         }
     }
 
-    /// Forgets everything at or after `to`, and what is under way.
+    /// Forgets everything at or after `to`.
     pub fn rewind(&mut self, to: i64) {
         match &mut self.ledger {
             Some(ledger) => ledger.rewind(to),
             None => self.ledger = Some(Ledger::new(to)),
         }
-        self.work = Work::None;
-        self.refusal = None;
     }
 
     /// How far it has come.
@@ -216,18 +208,18 @@ impl Collector {
 
     /// The requests that are open.
     pub fn open_requests(&self) -> Vec<RequestId> {
-        match &self.work {
-            Work::None | Work::Probe { ended: true, .. } => Vec::new(),
-            Work::Probe { request, .. } => vec![*request],
-            Work::Walk(walk) => walk.open_requests().collect(),
-        }
+        let call = self.call.as_ref().map(Call::request);
+        let walk = match &self.work {
+            Work::Walk(walk) => Some(walk.open_requests()),
+            Work::None | Work::Probe(_) => None,
+        };
+        call.into_iter().chain(walk.into_iter().flatten()).collect()
     }
 
     /// Gives up what is under way; its requests are to be dropped.
     pub fn abandon(&mut self) -> Vec<RequestId> {
         let open = self.open_requests();
-        self.work = Work::None;
-        self.refusal = None;
+        (self.work, self.call) = (Work::None, None);
         open
     }
 
@@ -240,204 +232,128 @@ impl Collector {
 
     /// Does what can be done with what has come, and says what is needed next.
     pub fn next(&mut self, shared: &mut Shared<'_>) -> std::result::Result<Need, Halt> {
-        loop {
-            let desk = match (&mut self.work, &mut self.ledger) {
-                (Work::None, _) => match self.begin(shared)? {
-                    Some(need) => return Ok(need),
-                    None => return Ok(Need::Caught),
-                },
-                (
-                    Work::Probe {
-                        request,
-                        ended: false,
-                        ..
-                    },
-                    _,
-                ) => return Ok(Need::Read(*request)),
-                (Work::Probe { .. }, _) => {
-                    self.finish_probe(shared)?;
-                    continue;
-                }
-                (Work::Walk(_), None) => {
-                    self.work = Work::None;
-                    continue;
-                }
-                (Work::Walk(walk), Some(ledger)) => (walk, ledger),
-            };
-            let (walk, ledger) = desk;
-            let before = shared.batch.counters.received;
-            let turn = walk.advance(&mut Desk {
-                ledger,
-                organization: &mut self.owner.organization,
-                batch: shared.batch,
-                limits: shared.limits,
-                output: Output {
-                    types: shared.settings.event_types,
-                    include_raw: shared.settings.include_raw,
-                },
-                received: shared.received,
-            });
-            let rows = shared.batch.counters.received - before;
-            self.backlog = self.backlog.map(|backlog| backlog.saturating_sub(rows));
-            match turn {
-                Turn::Read(request) => return Ok(Need::Read(request)),
-                Turn::HandOut => return Ok(Need::HandOut),
-                Turn::Ask(cursor) => {
-                    let body = walk.query().events(walk.limit(), Some(&cursor));
-                    let id = next_id(shared.last_request);
-                    walk.asked(id, cursor);
-                    let request = self.request(shared, "/events", body);
-                    return Ok(Need::Send(id, request));
-                }
-                Turn::End => {
-                    self.work = Work::None;
-                    self.mixed = false;
-                    self.backlog = self.backlog.map(|_| 0);
-                    self.established = true;
-                    return Ok(Need::Caught);
-                }
-                Turn::Restart => {
-                    self.mixed = walk.is_mixed();
-                    return Err(Halt::Restart);
-                }
-                Turn::Fail(error) => return Err(error.into()),
-                Turn::Garbage(bytes) => return Err(self.garbage(shared, &bytes).into()),
+        if let Some(call) = &self.call {
+            return Ok(Need::Read(call.request()));
+        }
+        let (Work::Walk(walk), Some(ledger)) = (&mut self.work, &mut self.ledger) else {
+            return Ok(self.begin(shared).unwrap_or(Need::Caught));
+        };
+        let before = shared.batch.counters.received;
+        let settings = shared.settings;
+        let turn = walk.advance(&mut Desk {
+            ledger,
+            organization: &mut self.owner.organization,
+            batch: shared.batch,
+            limits: shared.limits,
+            output: Output {
+                types: settings.event_types,
+                include_raw: settings.include_raw,
+            },
+            received: shared.received,
+        });
+        let rows = shared.batch.counters.received - before;
+        self.backlog = self.backlog.map(|backlog| backlog.saturating_sub(rows));
+        match turn {
+            Turn::Read(request) => Ok(Need::Read(request)),
+            Turn::HandOut => Ok(Need::HandOut),
+            Turn::Ask(cursor) => {
+                let body = walk.query().events(walk.limit(), Some(&cursor));
+                let id = next_id(shared.last_request);
+                walk.asked(id, cursor);
+                Ok(Need::Send(id, self.request(shared, "/events", body)))
             }
+            Turn::End => {
+                self.work = Work::None;
+                self.mixed = false;
+                self.established = true;
+                self.backlog = self.backlog.map(|_| 0);
+                Ok(Need::Caught)
+            }
+            Turn::Restart => {
+                self.mixed = walk.is_mixed();
+                Err(Halt::Restart)
+            }
+            Turn::Fail(error) => Err(error.into()),
+            Turn::Garbage(bytes) => Err(refusal::no_array(self.asked(shared), &bytes).into()),
         }
     }
 
-    /// The head of an answer.
-    pub fn head(&mut self, id: RequestId, head: Head, shared: &mut Shared<'_>) -> Result<()> {
-        shared.clock.answered(head.date(), shared.reading);
-        let now = shared
-            .clock
-            .now(shared.reading)
-            .unwrap_or(shared.reading.wall);
-        if head.status != 200 {
-            self.refusal = Some((id, head, Vec::new()));
+    /// Takes what came of an open request.
+    pub fn handle(
+        &mut self,
+        id: RequestId,
+        input: Input,
+        shared: &mut Shared<'_>,
+    ) -> std::result::Result<(), Halt> {
+        match &input {
+            Input::Head(head) => shared.clock.answered(head.date(), shared.reading),
+            Input::Body(bytes) => shared.batch.counters.bytes += bytes.len() as u64,
+            Input::End | Input::Failed(_) | Input::Nothing => {}
+        }
+        if let Some(call) = self.call.as_mut().filter(|call| call.request() == id) {
+            let Some(answer) = call.take(input) else {
+                return Ok(());
+            };
+            self.call = None;
+            return match answer {
+                Ok(answer) => self.answered(&answer, shared),
+                Err(cause) => Err(refusal::failed(self.asked(shared), &cause).into()),
+            };
+        }
+        let asked = self.asked(shared);
+        let Work::Walk(walk) = &mut self.work else {
             return Ok(());
-        }
-        if head.is_html() {
-            return Err(refusal::not_the_api(self.asked(shared), "a page in HTML"));
-        }
-        match &mut self.work {
-            Work::Walk(walk) => walk.head(id, &head, now),
-            Work::Probe { answer, .. } => {
-                *answer = Some(Vec::new());
-                Ok(())
+        };
+        match input {
+            Input::Head(head) if head.status != 200 => self.call = Some(Call::new(id, Some(head))),
+            Input::Head(head) if head.is_html() => {
+                return Err(refusal::not_the_api(asked, "a page in HTML").into());
             }
-            Work::None => Ok(()),
-        }
-    }
-
-    /// Bytes of a body.
-    pub fn body(
-        &mut self,
-        id: RequestId,
-        bytes: Vec<u8>,
-        shared: &mut Shared<'_>,
-    ) -> std::result::Result<(), Halt> {
-        shared.batch.counters.bytes += bytes.len() as u64;
-        if let Some((_, _, body)) = self.refusal.as_mut().filter(|(refused, ..)| *refused == id) {
-            body.extend(bytes.into_iter().take(MAX_BODY - body.len().min(MAX_BODY)));
-            return if body.len() < MAX_BODY {
-                Ok(())
-            } else {
-                self.end(id, shared)
-            };
-        }
-        match &mut self.work {
-            Work::Walk(walk) => {
-                if let Some(page) = walk.page(id) {
-                    page.body(bytes);
-                }
+            Input::Head(head) => {
+                let now = shared
+                    .clock
+                    .now(shared.reading)
+                    .unwrap_or(shared.reading.wall);
+                walk.head(id, &head, now)?;
             }
-            Work::Probe {
-                answer: Some(answer),
-                ..
-            } if answer.len() < MAX_BODY => {
-                answer.extend(bytes);
+            Input::Body(bytes) => walk.body(id, bytes),
+            Input::End => walk.end(id),
+            Input::Failed(_) if walk.is_paused(id) => {
+                return Err(Halt::Restart);
             }
-            Work::Probe { .. } | Work::None => {}
+            Input::Failed(cause) => return Err(refusal::failed(asked, &cause).into()),
+            Input::Nothing => {}
         }
         Ok(())
-    }
-
-    /// The end of a body.
-    pub fn end(&mut self, id: RequestId, shared: &mut Shared<'_>) -> std::result::Result<(), Halt> {
-        if let Some((refused, head, body)) = self.refusal.take() {
-            if refused == id {
-                return self.refused(&head, &body, shared);
-            }
-            self.refusal = Some((refused, head, body));
-        }
-        match &mut self.work {
-            Work::Walk(walk) => {
-                if let Some(page) = walk.page(id) {
-                    page.end();
-                }
-            }
-            Work::Probe { ended, .. } => *ended = true,
-            Work::None => {}
-        }
-        Ok(())
-    }
-
-    /// A request failed on its way.
-    pub fn failed(
-        &mut self,
-        id: RequestId,
-        cause: &Cause,
-        shared: &mut Shared<'_>,
-    ) -> std::result::Result<(), Halt> {
-        // Only a 400 says in its body what is wrong.
-        if self
-            .refusal
-            .as_ref()
-            .is_some_and(|(refused, head, _)| *refused == id && head.status != 400)
-        {
-            return self.end(id, shared);
-        }
-        if let Work::Walk(walk) = &mut self.work
-            && walk.page(id).is_some_and(|page| page.is_paused())
-        {
-            return Err(Halt::Restart);
-        }
-        Err(refusal::failed(self.asked(shared), cause).into())
     }
 
     /// Chooses what to do next, and begins it. None: nothing is to be read yet.
-    fn begin(&mut self, shared: &mut Shared<'_>) -> Result<Option<Need>> {
+    fn begin(&mut self, shared: &mut Shared<'_>) -> Option<Need> {
         let services = mapping::services(shared.settings.event_types);
+        let id = next_id(shared.last_request);
         let Some(now) = shared.clock.now(shared.reading) else {
             let start = self.ledger.as_ref().map(Ledger::position);
-            let start = start.unwrap_or(shared.reading.wall - FIRST_LOOK);
+            let start = start.unwrap_or(shared.reading.wall.saturating_sub(FIRST_LOOK));
             let query = Query {
                 services,
                 start,
                 end: None,
             };
             let request = self.request(shared, "/events/count", query.count());
-            let id = next_id(shared.last_request);
-            self.work = Work::Probe {
-                request: id,
-                query,
-                answer: None,
-                ended: false,
-            };
-            return Ok(Some(Need::Send(id, request)));
+            self.work = Work::Probe(query);
+            self.call = Some(Call::new(id, None));
+            return Some(Need::Send(id, request));
         };
-        let ledger = match &mut self.ledger {
-            Some(ledger) => ledger,
-            none => none.insert(Ledger::new(match shared.settings.start {
+        let ledger = self.ledger.get_or_insert_with(|| {
+            Ledger::new(match shared.settings.start {
                 Start::At(moment) => moment,
                 Start::Back(back) => now.saturating_sub(back),
-            })),
-        };
-        keep_within_retention(ledger, now, self.retention, shared.batch);
+            })
+        });
+        self.retention.keep(ledger, now, shared.batch);
         let start = ledger.position();
         if start >= now {
-            return Ok(None);
+            return None;
         }
         let mut end = None;
         if ledger.after(now) > MAX_FUTURE_IDS {
@@ -455,82 +371,49 @@ impl Collector {
         let limit = u32::try_from(shared.limits.max_events).unwrap_or(MAX_LIMIT);
         let limit = limit.clamp(1, MAX_LIMIT);
         let request = self.request(shared, "/events", query.events(limit, None));
-        let id = next_id(shared.last_request);
-        self.work = Work::Walk(Walk::new(query, limit, self.mixed, id));
-        Ok(Some(Need::Send(id, request)))
+        self.work = Work::Walk(Box::new(Walk::new(query, limit, self.mixed, id)));
+        Some(Need::Send(id, request))
     }
 
-    /// The first request has served if it was answered with a `Date`.
-    fn finish_probe(&mut self, shared: &mut Shared<'_>) -> Result<()> {
-        let asked = self.asked(shared);
-        let Work::Probe { answer, .. } = &self.work else {
-            return Ok(());
-        };
-        let answer = answer.as_deref().unwrap_or_default();
-        let count = read_count(asked, answer)?;
-        self.backlog = self.ledger.is_some().then_some(count);
-        self.work = Work::None;
-        self.served(shared);
-        Ok(())
-    }
-
-    /// The address and the credential are right.
-    fn served(&mut self, shared: &mut Shared<'_>) {
-        self.established = true;
-        let skew = shared.clock.skew();
-        if skew.abs() > MAX_SKEW {
-            shared.batch.find(Kind::ClockSkew, skew_message(skew));
-        }
-    }
-
-    /// An answer that is no 200, whole.
-    fn refused(
+    /// An answer is whole: that of a probe, or the refusal of a page.
+    fn answered(
         &mut self,
-        head: &Head,
-        body: &[u8],
+        answer: &Answer,
         shared: &mut Shared<'_>,
     ) -> std::result::Result<(), Halt> {
         let asked = self.asked(shared);
-        let probe = matches!(self.work, Work::Probe { .. });
-        match refusal::answered(asked, head, body) {
-            Refusal::PastRetention(days) => {
-                let learnt = days.map(|days| days.saturating_mul(DAY));
+        let probing = matches!(self.work, Work::Probe(_));
+        match refusal::counted(asked, &answer.head, &answer.body) {
+            Ok(count) => self.backlog = self.ledger.as_ref().map(|_| count),
+            Err(Refusal::PastRetention(days)) => {
+                // A long walk's own start may grow too old; its rows have not.
                 let moved = self
                     .ledger
                     .as_ref()
                     .is_some_and(|it| it.position() > asked.start);
-                match learnt {
-                    Some(learnt) if learnt < self.retention => self.retention = learnt,
-                    // A long walk's own start has grown too old; its rows have not.
-                    _ if moved || probe => {}
-                    _ => return Err(Halt::Failed(past_retention(self.retention))),
+                if !self.retention.learn(days) && !moved && !probing {
+                    return Err(Halt::Failed(self.retention.refused()));
                 }
-                if !probe {
+                if !probing {
                     return Err(Halt::Restart);
                 }
             }
             // Any answer tells the time; this one says that ours was wrong.
-            Refusal::Failed(Error::Protocol(_)) if probe && head.status == 400 => {}
-            Refusal::Failed(error) => return Err(error.into()),
+            Err(Refusal::Failed(Error::Protocol(_))) if probing && answer.head.status == 400 => {}
+            Err(Refusal::Failed(error)) => return Err(error.into()),
         }
         self.work = Work::None;
-        self.served(shared);
-        Ok(())
-    }
-
-    fn garbage(&self, shared: &Shared<'_>, bytes: &[u8]) -> Error {
-        let shown = String::from_utf8_lossy(bytes);
-        let shown: String = shown.chars().filter(|c| !c.is_control()).take(80).collect();
-        if shown.starts_with('<') {
-            return refusal::not_the_api(self.asked(shared), &format!("`{shown}`"));
+        self.established = true;
+        if let Some(message) = shared.clock.skew_message() {
+            shared.batch.find(Kind::ClockSkew, message);
         }
-        Error::protocol(format!("no JSON array of events but `{shown}`"))
+        Ok(())
     }
 
     fn asked<'a>(&self, shared: &Shared<'a>) -> Asked<'a> {
         let query = match &self.work {
             Work::Walk(walk) => Some(walk.query()),
-            Work::Probe { query, .. } => Some(query),
+            Work::Probe(query) => Some(query),
             Work::None => None,
         };
         Asked {
@@ -545,7 +428,7 @@ impl Collector {
 
     fn request(&self, shared: &mut Shared<'_>, path: &str, body: Vec<u8>) -> Request {
         shared.batch.counters.requests += 1;
-        request(
+        api::request(
             shared.settings,
             shared.credential,
             self.requested.as_deref(),
@@ -555,83 +438,7 @@ impl Collector {
     }
 }
 
-/// A request to an endpoint of the API.
-pub fn request(
-    settings: &Settings,
-    credential: &Credential,
-    organization: Option<&str>,
-    path: &str,
-    body: Vec<u8>,
-) -> Request {
-    let mut headers = vec![
-        ("accept", "application/json".to_owned()),
-        ("content-type", "application/json".to_owned()),
-        (
-            "user-agent",
-            concat!("jumpcloud-source/", env!("CARGO_PKG_VERSION")).to_owned(),
-        ),
-        credential.header(),
-    ];
-    headers.extend(organization.map(|id| ("x-org-id", id.to_owned())));
-    Request {
-        url: settings.api_base_url.endpoint(path),
-        headers,
-        body,
-    }
-}
-
-/// Reads the body of a count.
-pub fn read_count(asked: Asked<'_>, body: &[u8]) -> Result<u64> {
-    match serde_json::from_slice::<Count>(body) {
-        Ok(count) => Ok(count.count),
-        Err(_) if body.trim_ascii_start().starts_with(b"<") => {
-            Err(refusal::not_the_api(asked, "a page in HTML"))
-        }
-        Err(_) => Err(Error::protocol("`/events/count` gave no count")),
-    }
-}
-
-/// How far this machine's clock is off, given what it is ahead in ms.
-pub fn skew_message(skew: i64) -> String {
-    let way = if skew > 0 { "ahead of" } else { "behind" };
-    format!(
-        "this machine's clock is {} s {way} JumpCloud's",
-        skew.abs() / 1000
-    )
-}
-
 fn next_id(last: &mut RequestId) -> RequestId {
     *last = last.wrapping_add(1);
     *last
-}
-
-/// A position older than what is kept would be refused. If something was read
-/// before, what lies between is lost, and that is said.
-fn keep_within_retention(ledger: &mut Ledger, now: i64, retention: i64, batch: &mut Batch) {
-    let oldest = now
-        .saturating_sub(retention)
-        .saturating_add(RETENTION_MARGIN);
-    if ledger.position() >= oldest {
-        return;
-    }
-    let (from, to, days) = (rfc3339(ledger.position()), rfc3339(oldest), retention / DAY);
-    if ledger.has_moved() {
-        let message = format!("events from {from} to {to} are gone: JumpCloud keeps {days} days");
-        batch.find(Kind::Gap, message);
-    } else {
-        let message =
-            format!("the start was moved from {from} to {to}: JumpCloud keeps {days} days");
-        batch.find(Kind::StartClamped, message);
-    }
-    ledger.skip(oldest);
-}
-
-fn past_retention(retention: i64) -> Error {
-    let message = format!(
-        "JumpCloud keeps events for less than {} days",
-        retention / DAY
-    );
-    Error::BadSettings(vec![
-        Problem::new("retention_days", message).hint("set it to what your plan includes, like 15"),
-    ])
 }

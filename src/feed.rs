@@ -414,20 +414,14 @@ impl Machine for Feed {
     }
 
     fn handle(&mut self, id: RequestId, input: Input, reading: Reading) {
+        if matches!(input, Input::Nothing) {
+            return self.finish(Ok(()));
+        }
         let Some(Polling { limits, .. }) = self.polling else {
             return;
         };
         let (collector, mut shared) = self.lend(limits, reading);
-        let handled = match input {
-            Input::Head(head) => collector.head(id, head, &mut shared).map_err(Halt::Failed),
-            Input::Body(bytes) => collector.body(id, bytes, &mut shared),
-            Input::End => collector.end(id, &mut shared),
-            Input::Failed(cause) => collector.failed(id, &cause, &mut shared),
-            Input::Nothing => {
-                self.finish(Ok(()));
-                Ok(())
-            }
-        };
+        let handled = collector.handle(id, input, &mut shared);
         if let Err(halt) = handled {
             self.halt(halt, reading);
         }

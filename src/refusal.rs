@@ -7,13 +7,10 @@
 
 use serde::Deserialize;
 
-use crate::api::Head;
+use crate::api::{Count, Head};
 use crate::clock::rfc3339;
 use crate::error::{Error, Failure, Problem};
 use crate::settings::{ApiUrl, Authorization};
-
-/// The most bytes of a refusal's body that are read.
-pub const MAX_BODY: usize = 64 << 10;
 
 const ADDRESSES: &str = "`api_base_url` is `https://api.jumpcloud.com`, `https://api.eu.jumpcloud.com` or `https://api.in.jumpcloud.com`";
 
@@ -62,6 +59,24 @@ pub enum Refusal {
     PastRetention(Option<i64>),
     /// A failure.
     Failed(Error),
+}
+
+/// Reads the answer of a count.
+pub fn counted(asked: Asked<'_>, head: &Head, body: &[u8]) -> Result<u64, Refusal> {
+    if head.status != 200 {
+        return Err(answered(asked, head, body));
+    }
+    serde_json::from_slice::<Count>(body)
+        .map(|count| count.count)
+        .map_err(|_| {
+            Refusal::Failed(
+                if head.is_html() || body.trim_ascii_start().starts_with(b"<") {
+                    not_the_api(asked, "a page in HTML")
+                } else {
+                    Error::protocol("`/events/count` gave no count")
+                },
+            )
+        })
 }
 
 /// Reads an answer whose status is not 200.
@@ -134,6 +149,15 @@ pub fn not_the_api(asked: Asked<'_>, found: &str) -> Error {
         return Error::Unavailable(Failure::new(message), None);
     }
     Error::BadSettings(vec![Problem::new("api_base_url", message).hint(ADDRESSES)])
+}
+
+/// A page's body begins with these bytes instead of an array.
+pub fn no_array(asked: Asked<'_>, bytes: &[u8]) -> Error {
+    let shown = cut(&String::from_utf8_lossy(bytes), 80);
+    match shown.starts_with('<') {
+        true => not_the_api(asked, &format!("`{shown}`")),
+        false => Error::protocol(format!("no JSON array of events but `{shown}`")),
+    }
 }
 
 /// The request failed on its way.

@@ -283,7 +283,13 @@ mod tests {
     fn the_readme_has_every_setting() {
         const START: &str = "<!-- settings: made from src/settings.rs by `UPDATE_DOCS=1 cargo test --lib readme` -->\n";
         let mut table = "| setting | default | meaning |\n| --- | --- | --- |\n".to_owned();
-        for Setting { name, default, meaning, .. } in SETTINGS {
+        for Setting {
+            name,
+            default,
+            meaning,
+            ..
+        } in SETTINGS
+        {
             let default = match *default {
                 "null" => "–".to_owned(),
                 default => format!("`{default}`"),

@@ -251,10 +251,8 @@ impl Splitter {
                 }
                 // A scalar ends where its element does; the first byte always
                 // belongs to the record, or there would be no progress.
-                b',' | b']' | b'}' | b'\n' if self.depth == 0 => {
-                    if !(fresh && at == from) {
-                        return Some(at);
-                    }
+                b',' | b']' | b'}' | b'\n' if self.depth == 0 && !(fresh && at == from) => {
+                    return Some(at);
                 }
                 b'\n' => self.multiline = true,
                 _ => {}

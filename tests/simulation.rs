@@ -5,6 +5,14 @@
 //! A failing history prints its seed; `SEED=n cargo test --test simulation`
 //! replays it alone, and `HISTORIES=n` sets how many are run.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
 #[path = "simulation/cases.rs"]
 mod cases;
 #[path = "simulation/world.rs"]

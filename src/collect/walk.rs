@@ -153,15 +153,6 @@ impl Walk {
         pages.filter(|page| !page.has_ended()).map(Page::request)
     }
 
-    /// The page of a request.
-    pub fn page(&mut self, request: RequestId) -> Option<&mut Page> {
-        let pages = [Some(&mut self.page), self.next.as_mut()];
-        pages
-            .into_iter()
-            .flatten()
-            .find(|page| page.request() == request)
-    }
-
     /// Polling pauses here.
     pub fn pause(&mut self) {
         self.page.pause();
@@ -175,6 +166,25 @@ impl Walk {
         }
         self.page(request)
             .map_or(Ok(()), |page| page.head(head, date))
+    }
+
+    /// Bytes of a body.
+    pub fn body(&mut self, request: RequestId, bytes: Vec<u8>) {
+        if let Some(page) = self.page(request) {
+            page.body(bytes);
+        }
+    }
+
+    /// The end of a body.
+    pub fn end(&mut self, request: RequestId) {
+        if let Some(page) = self.page(request) {
+            page.end();
+        }
+    }
+
+    /// Whether nothing has come of this request since polling paused.
+    pub fn is_paused(&mut self, request: RequestId) -> bool {
+        self.page(request).is_some_and(|page| page.is_paused())
     }
 
     /// The page after the current one is under way.
@@ -256,6 +266,14 @@ impl Walk {
             }
         }
         Ok(Row::Full)
+    }
+
+    fn page(&mut self, request: RequestId) -> Option<&mut Page> {
+        let pages = [Some(&mut self.page), self.next.as_mut()];
+        pages
+            .into_iter()
+            .flatten()
+            .find(|page| page.request() == request)
     }
 
     /// The end of a page: what it said of itself against what came.

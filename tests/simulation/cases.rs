@@ -28,8 +28,16 @@ fn lose_nothing_by(fault: &Fault, message: &str) {
         let mut world = World::of(events(0, 45, EPOCH, step), "");
         // The second page is asked for ahead: what happens to it before its
         // head, happens while nobody polls.
-        let at = if matches!(fault, Fault::Wire(Wire::Reset | Wire::Stall)) { 1 } else { 2 };
-        world.model.faults.add(Rule::new(fault.clone()).on(Endpoint::Events).when(When::Nth(at)));
+        let at = if matches!(fault, Fault::Wire(Wire::Reset | Wire::Stall)) {
+            1
+        } else {
+            2
+        };
+        world.model.faults.add(
+            Rule::new(fault.clone())
+                .on(Endpoint::Events)
+                .when(When::Nth(at)),
+        );
         let mut errors = Vec::new();
         for _ in 0..100 {
             match world.poll_once() {
@@ -51,7 +59,10 @@ fn pages_of_every_length_are_read_to_their_end() {
             let mut world = World::of(events(0, count, EPOCH, step), "");
             let said = world.poll_all().unwrap();
             assert_eq!(said.events, count);
-            assert_eq!(world.model.stats.events, pages, "{count} events, {step} ms apart");
+            assert_eq!(
+                world.model.stats.events, pages,
+                "{count} events, {step} ms apart"
+            );
             world.check();
         }
     }
@@ -60,14 +71,32 @@ fn pages_of_every_length_are_read_to_their_end() {
 #[test]
 fn a_defect_is_an_error_and_never_an_end() {
     for (fault, message) in [
-        (Fault::NoSearchAfter, "a full page without a usable `X-Search_after`"),
-        (Fault::GarbledSearchAfter, "a full page without a usable `X-Search_after`"),
+        (
+            Fault::NoSearchAfter,
+            "a full page without a usable `X-Search_after`",
+        ),
+        (
+            Fault::GarbledSearchAfter,
+            "a full page without a usable `X-Search_after`",
+        ),
         (Fault::UnmovedSearchAfter, "`X-Search_after` did not move"),
-        (Fault::WrongResultCount(1), "`X-Result-Count` is 11, but 10 events came"),
-        (Fault::WrongResultCount(-1), "`X-Result-Count` is 9, but 10 events came"),
-        (Fault::NoPagingHeaders, "a full page without a usable `X-Search_after`"),
+        (
+            Fault::WrongResultCount(1),
+            "`X-Result-Count` is 11, but 10 events came",
+        ),
+        (
+            Fault::WrongResultCount(-1),
+            "`X-Result-Count` is 9, but 10 events came",
+        ),
+        (
+            Fault::NoPagingHeaders,
+            "a full page without a usable `X-Search_after`",
+        ),
         (Fault::BrokenJson, "the answer was cut off"),
-        (Fault::NotAnArray, "no JSON array of events but `{\"events\":[]"),
+        (
+            Fault::NotAnArray,
+            "no JSON array of events but `{\"events\":[]",
+        ),
         (Fault::Html, "this is not the Directory Insights API"),
         (Fault::Wire(Wire::Cut(0)), "the answer was cut off"),
         (Fault::Wire(Wire::Cut(500)), "the answer was cut off"),
@@ -86,7 +115,10 @@ fn the_same_page_again_is_an_error() {
 #[test]
 fn a_missing_count_is_made_up_for_by_the_rows() {
     let mut world = World::of(events(0, 45, EPOCH, 1), "");
-    world.model.faults.add(Rule::new(Fault::NoHeader("X-Result-Count".to_owned())));
+    world
+        .model
+        .faults
+        .add(Rule::new(Fault::NoHeader("X-Result-Count".to_owned())));
     assert_eq!(world.poll_all().unwrap().events, 45);
     world.check();
 }
@@ -135,7 +167,13 @@ fn a_shorter_retention_is_learnt_from_the_answer() {
     let mut world = World::of(events(0, 5, EPOCH, 1), r#"{"start": "90d"}"#);
     world.model.organizations[0].retention_days = 15;
     let said = world.poll_all().unwrap();
-    assert!(said.findings.last().unwrap().ends_with("JumpCloud keeps 15 days"), "{said:?}");
+    assert!(
+        said.findings
+            .last()
+            .unwrap()
+            .ends_with("JumpCloud keeps 15 days"),
+        "{said:?}"
+    );
     assert_eq!(said.events, 5);
     world.check();
 }
@@ -148,7 +186,10 @@ fn a_position_beyond_retention_is_a_gap_that_is_named() {
     world.wait_minutes(100 * 24 * 60);
     world.reopen();
     let said = world.poll_all().unwrap();
-    assert!(said.findings[0].starts_with("gap: events from "), "{said:?}");
+    assert!(
+        said.findings[0].starts_with("gap: events from "),
+        "{said:?}"
+    );
     let day = &rfc3339(read_to)[..10];
     assert!(said.findings[0].contains(day), "{said:?}");
 }
@@ -188,7 +229,10 @@ fn foreign_events_among_our_own_are_emitted_with_a_finding() {
     world.model.add_events(settled);
     let said = world.poll_all().unwrap();
     assert_eq!(said.events, 9, "{said:?}");
-    assert!(said.findings[0].starts_with("other-organization: "), "{said:?}");
+    assert!(
+        said.findings[0].starts_with("other-organization: "),
+        "{said:?}"
+    );
 }
 
 #[test]
@@ -206,7 +250,10 @@ fn foreign_events_before_our_own_are_read_again_and_emitted() {
     world.model.add_events(foreign.chain(ours).collect());
     let said = world.poll_all().unwrap();
     assert_eq!(said.events, 3, "{said:?}");
-    assert!(said.findings[0].starts_with("other-organization: "), "{said:?}");
+    assert!(
+        said.findings[0].starts_with("other-organization: "),
+        "{said:?}"
+    );
 }
 
 #[test]
@@ -216,7 +263,12 @@ fn state_of_another_address_stops_the_feed() {
     world.reopen_with(r#"{"api_base_url": "https://api.eu.jumpcloud.com"}"#);
     let error = world.poll_once().unwrap_err();
     assert_eq!(error.code(), "bad-settings");
-    assert!(error.to_string().contains("was collected from https://api.jumpcloud.com"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("was collected from https://api.jumpcloud.com"),
+        "{error}"
+    );
     // And it stays stopped: nothing starts over.
     assert_eq!(world.poll_once().unwrap_err().code(), "bad-settings");
 }
@@ -247,7 +299,10 @@ fn a_poll_before_the_ack_is_refused_and_changes_nothing() {
     let mut world = World::of(events(0, 30, EPOCH, 1000), "");
     let batch = world.poll().unwrap();
     assert!(matches!(world.poll(), Err(Error::Internal(_))));
-    assert!(matches!(world.feed().ack(batch.checkpoint + 1), Err(Error::Internal(_))));
+    assert!(matches!(
+        world.feed().ack(batch.checkpoint + 1),
+        Err(Error::Internal(_))
+    ));
     world.deliver(batch);
     assert_eq!(world.poll_all().unwrap().events, 20);
     world.check();
@@ -255,7 +310,11 @@ fn a_poll_before_the_ack_is_refused_and_changes_nothing() {
 
 #[test]
 fn several_organisations_have_a_position_each() {
-    let settings = format!(r#"{{"org_ids": ["{}", "{}"]}}"#, organization_id(0), organization_id(1));
+    let settings = format!(
+        r#"{{"org_ids": ["{}", "{}"]}}"#,
+        organization_id(0),
+        organization_id(1)
+    );
     let both = [events(0, 25, EPOCH, 1), events(1, 35, EPOCH, 1)].concat();
     let mut world = World::of(both, &settings);
     world.key_for(&[]);
@@ -267,19 +326,30 @@ fn several_organisations_have_a_position_each() {
 
 #[test]
 fn one_organisation_that_fails_does_not_stop_the_others() {
-    let settings = format!(r#"{{"org_ids": ["{}", "{}"]}}"#, organization_id(0), organization_id(1));
+    let settings = format!(
+        r#"{{"org_ids": ["{}", "{}"]}}"#,
+        organization_id(0),
+        organization_id(1)
+    );
     let both = [events(0, 25, EPOCH, 1), events(1, 35, EPOCH, 1)].concat();
     let mut world = World::of(both, &settings);
     world.key_for(&[]);
     world.model.organizations[0].entitled = false;
     let said = world.poll_all().unwrap();
     assert_eq!(said.events, 35);
-    assert!(said.findings[0].starts_with("organization-failed: not-entitled: "), "{said:?}");
+    assert!(
+        said.findings[0].starts_with("organization-failed: not-entitled: "),
+        "{said:?}"
+    );
     world.model.organizations[1].entitled = false;
     // They are due one after the other.
     let error = world.poll_all().and_then(|_| world.poll_all()).unwrap_err();
     assert_eq!(error.code(), "not-entitled");
-    world.model.organizations.iter_mut().for_each(|organization| organization.entitled = true);
+    world
+        .model
+        .organizations
+        .iter_mut()
+        .for_each(|organization| organization.entitled = true);
     world.poll_all().unwrap();
     world.check();
 }
@@ -294,8 +364,14 @@ fn a_crowd_of_future_events_bounds_the_query() {
     assert_eq!(world.poll_all().unwrap().events, 10_050);
     let rows = world.model.stats.rows;
     let said = world.poll_all().unwrap();
-    assert!(said.findings[0].starts_with("far-future-events: "), "{said:?}");
-    assert_eq!(world.model.stats.rows, rows, "they are not fetched again before their day");
+    assert!(
+        said.findings[0].starts_with("far-future-events: "),
+        "{said:?}"
+    );
+    assert_eq!(
+        world.model.stats.rows, rows,
+        "they are not fetched again before their day"
+    );
 }
 
 #[test]

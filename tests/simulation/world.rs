@@ -76,7 +76,7 @@ impl World {
             rejected: 0,
             history,
             now: EPOCH + 600_000,
-            skew: if seed % 3 == 0 {
+            skew: if seed.is_multiple_of(3) {
                 dice.random_range(-90_000_000..90_000_000)
             } else {
                 0
@@ -97,8 +97,18 @@ impl World {
 
     /// A tenant of these events, all in the past; nothing goes wrong on our side.
     pub fn of(events: Vec<Event>, settings: &str) -> Self {
-        let recipe = Recipe { organizations: 2, ..Recipe::new(0, EPOCH) };
-        let mut world = Self::new(1, &recipe, History { crashes: 0.0, tears: 0.0 });
+        let recipe = Recipe {
+            organizations: 2,
+            ..Recipe::new(0, EPOCH)
+        };
+        let mut world = Self::new(
+            1,
+            &recipe,
+            History {
+                crashes: 0.0,
+                tears: 0.0,
+            },
+        );
         world.key_for(&[&organization_id(0)]);
         world.model.add_events(events);
         world.limit_events(10);
@@ -140,7 +150,9 @@ impl World {
         let batch = self.poll()?;
         let findings = batch.findings.iter();
         let said = Said {
-            findings: findings.map(|f| format!("{}: {}", f.kind.code().0, f.message)).collect(),
+            findings: findings
+                .map(|f| format!("{}: {}", f.kind.code().0, f.message))
+                .collect(),
             partition: batch.partition.clone(),
             events: batch.index.len(),
             duplicates: batch.counters.duplicates,

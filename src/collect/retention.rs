@@ -1,0 +1,69 @@
+//! How far back JumpCloud keeps events. A start before that is refused, so none
+//! is ever asked for; what is lost by it is said.
+
+use super::ledger::Ledger;
+use crate::batch::Batch;
+use crate::clock::rfc3339;
+use crate::error::{Error, Problem};
+use crate::finding::Kind;
+use crate::settings::DAY;
+
+/// Distance kept from the edge, in ms.
+const MARGIN: i64 = 60_000;
+
+/// For how long events are kept, as far as is known.
+#[derive(Clone, Copy, Debug)]
+pub struct Retention {
+    ms: i64,
+}
+
+impl Retention {
+    /// By the settings, in ms.
+    pub fn new(ms: i64) -> Self {
+        Self { ms }
+    }
+
+    /// Moves a position that is too old to what is kept. If something was read
+    /// before, what lies between is gone.
+    pub fn keep(self, ledger: &mut Ledger, now: i64, batch: &mut Batch) {
+        let oldest = now.saturating_sub(self.ms).saturating_add(MARGIN);
+        if ledger.position() >= oldest {
+            return;
+        }
+        let (from, to, days) = (rfc3339(ledger.position()), rfc3339(oldest), self.ms / DAY);
+        if ledger.has_moved() {
+            let message =
+                format!("events from {from} to {to} are gone: JumpCloud keeps {days} days");
+            batch.find(Kind::Gap, message);
+        } else {
+            let message =
+                format!("the start was moved from {from} to {to}: JumpCloud keeps {days} days");
+            batch.find(Kind::StartClamped, message);
+        }
+        ledger.skip(oldest);
+    }
+
+    /// Takes the days that a refusal named. False: it named none, or no fewer
+    /// than are known.
+    pub fn learn(&mut self, days: Option<i64>) -> bool {
+        match days.map(|days| days.saturating_mul(DAY)) {
+            Some(ms) if ms < self.ms => {
+                self.ms = ms;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// A start within what is known was refused all the same.
+    pub fn refused(self) -> Error {
+        let message = format!(
+            "JumpCloud keeps events for less than {} days",
+            self.ms / DAY
+        );
+        Error::BadSettings(vec![
+            Problem::new("retention_days", message)
+                .hint("set it to what your plan includes, like 15"),
+        ])
+    }
+}
