@@ -4,17 +4,19 @@
 //! only the plugin knows (its settings, its secrets) is checked when the feeds
 //! are opened.
 
+mod feed;
 mod reader;
 mod tree;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use source_host::{Allow, Field, FileSink, Limits, Problem, SecretSource};
+use source_host::Problem;
 
+pub use self::feed::{FeedConfig, SinkConfig};
 use self::reader::Reader;
 pub use self::reader::parse_duration;
-pub use self::tree::{Item, Node};
+pub use self::tree::Node;
 use crate::cli::SourceArgs;
 
 /// A problem with the configuration, and where it is.
@@ -39,66 +41,31 @@ pub struct Config {
     pub flags: String,
 }
 
-/// One feed, as configured.
-#[derive(Debug)]
-pub struct FeedConfig {
-    pub name: String,
-    pub contact: Option<String>,
-    pub plugin: PathBuf,
-    pub sha256: Option<String>,
-    pub secrets: BTreeMap<String, SecretSource>,
-    pub sink: SinkConfig,
-    pub dead_letters: PathBuf,
-    pub allow: Vec<Allow>,
-    pub ca_file: Option<PathBuf>,
-    pub limits: Limits,
-    /// As written: holds the settings, and the place of everything.
-    pub node: Node,
-}
-
-/// Where a feed's events go.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum SinkConfig {
-    Stdout,
-    File(PathBuf),
-}
-
 const ROOT_KEYS: &[&str] = &["defaults", "feeds", "state_dir"];
-const FEED_KEYS: &[&str] = &[
-    "contact",
-    "dead_letters",
-    "limits",
-    "network",
-    "plugin",
-    "secrets",
-    "settings",
-    "sha256",
-    "sink",
-];
 
 impl Config {
     /// Reads the file or the flags. Fails only if there is nothing to read.
     pub fn load(args: &SourceArgs) -> Result<Self, Vec<Located>> {
         if args.plugin.is_some() {
-            let base = std::env::current_dir()
-                .map_err(|e| general("--plugin", format!("no working directory: {e}")))?;
+            let base = std::env::current_dir().map_err(|e| {
+                let problem = Problem::new("", format!("there is no working directory: {e}"));
+                vec![general("--plugin", problem)]
+            })?;
             return Ok(check(&from_flags(args), &base, args.to_string()));
         }
         let path = &args.config;
         let shown = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|e| {
-            let mut problems = general(&shown, format!("the configuration can't be read: {e}"));
-            for located in &mut problems {
-                located
-                    .problem
-                    .hints
-                    .push("name a file with `-c`, or use `--plugin`".to_owned());
-            }
-            problems
+            let problem = Problem::new("", format!("the configuration can't be read: {e}"));
+            vec![general(
+                &shown,
+                problem.hint("name a file with `-c`, or use `--plugin`"),
+            )]
         })?;
         let root = Node::from_toml(&text, &shown).map_err(|errors| {
-            let located = |(place, message): (String, String)| general(&place, message);
-            errors.into_iter().flat_map(located).collect::<Vec<_>>()
+            let located =
+                |(place, message): &(String, String)| general(place, Problem::new("", message));
+            errors.iter().map(located).collect::<Vec<_>>()
         })?;
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.clone());
         let base = absolute.parent().unwrap_or(Path::new("/"));
@@ -106,24 +73,12 @@ impl Config {
     }
 }
 
-/// A problem that is not with one key.
-fn general(place: &str, message: String) -> Vec<Located> {
-    vec![Located {
+/// A problem that is not with one feed.
+fn general(place: &str, problem: Problem) -> Located {
+    Located {
         place: place.to_owned(),
         feed: None,
-        problem: Problem::new("", message),
-    }]
-}
-
-impl FeedConfig {
-    /// A problem with one of the feed's keys, and where it was written.
-    pub fn locate(&self, problem: Problem) -> Located {
-        let place = self.node.place_of(&problem.key).to_owned();
-        Located {
-            place,
-            feed: Some(self.name.clone()),
-            problem,
-        }
+        problem,
     }
 }
 
@@ -135,14 +90,7 @@ fn from_flags(args: &SourceArgs) -> Node {
     }
     let mut settings = Node::table("--set");
     for (key, value) in &args.set {
-        let place = format!("--set {key}");
-        settings.insert(
-            key,
-            Node {
-                item: Item::Untyped(value.clone()),
-                place,
-            },
-        );
+        settings.insert(key, Node::untyped(value, &format!("--set {key}")));
     }
     feed.insert("settings", settings);
     let mut secrets = Node::table("--secret");
@@ -174,11 +122,8 @@ fn check(root: &Node, base: &Path, flags: String) -> Config {
     let mut problems = Vec::new();
     let mut reader = Reader::new(root, None, &mut problems);
     reader.only(ROOT_KEYS);
-    let state_dir = base.join(
-        reader
-            .text("state_dir")
-            .unwrap_or_else(|| "state".to_owned()),
-    );
+    let state_dir = reader.text("state_dir");
+    let state_dir = base.join(state_dir.as_deref().unwrap_or("state"));
     let names = reader.keys("feeds");
     if names.is_empty() {
         reader.problem(
@@ -199,7 +144,7 @@ fn check(root: &Node, base: &Path, flags: String) -> Config {
         if let Some(defaults) = root.get("defaults") {
             node.merge(defaults, &["sink"]);
         }
-        feeds.extend(check_feed(name, node, base, &state_dir, &mut problems));
+        feeds.extend(feed::check(name, node, base, &state_dir, &mut problems));
     }
     find_shared_files(&feeds, &mut problems);
     Config {
@@ -208,141 +153,6 @@ fn check(root: &Node, base: &Path, flags: String) -> Config {
         problems,
         flags,
     }
-}
-
-fn check_feed(
-    name: String,
-    node: Node,
-    base: &Path,
-    state_dir: &Path,
-    problems: &mut Vec<Located>,
-) -> Option<FeedConfig> {
-    let mut reader = Reader::new(&node, Some(&name), problems);
-    reader.only(FEED_KEYS);
-    let contact = reader.text("contact");
-    let plugin = reader.text("plugin");
-    if plugin.is_none() {
-        reader.missing("plugin", "the path of a plugin");
-    }
-    let sha256 = reader.text("sha256");
-    let dead_letters = reader.text("dead_letters");
-    reader.keys("settings");
-    let secrets = check_secrets(&mut reader);
-    let sink = check_sink(&mut reader, base);
-    let (allow, ca_file) = check_network(&mut reader);
-    let limits = check_limits(&mut reader);
-    let dead_letters = match dead_letters {
-        Some(path) => base.join(path),
-        None => state_dir.join(format!("dead-letters-{name}.ndjson")),
-    };
-    Some(FeedConfig {
-        contact,
-        plugin: base.join(plugin?),
-        sha256: sha256.map(|text| text.to_ascii_lowercase()),
-        secrets: secrets
-            .into_iter()
-            .map(|(name, source)| match source {
-                SecretSource::File(path) => (name, SecretSource::File(base.join(path))),
-                env => (name, env),
-            })
-            .collect(),
-        sink: sink.unwrap_or(SinkConfig::Stdout),
-        dead_letters,
-        allow,
-        ca_file: ca_file.map(|path| base.join(path)),
-        limits,
-        name,
-        node,
-    })
-}
-
-fn check_secrets(reader: &mut Reader<'_>) -> BTreeMap<String, SecretSource> {
-    let mut secrets = BTreeMap::new();
-    for name in reader.keys("secrets") {
-        let key = format!("secrets.{name}");
-        let Some(text) = reader.text(&key) else {
-            continue;
-        };
-        match SecretSource::parse(&text) {
-            Ok(source) => {
-                secrets.insert(name, source);
-            }
-            Err(message) => {
-                let hint = "put the value into an environment variable or a file, and write \
-                            `env:NAME` or `file:PATH` here";
-                reader.problem(&key, message, Some(hint));
-            }
-        }
-    }
-    secrets
-}
-
-fn check_sink(reader: &mut Reader<'_>, base: &Path) -> Option<SinkConfig> {
-    reader.keys("sink");
-    let kind = reader
-        .text("sink.type")
-        .unwrap_or_else(|| "stdout".to_owned());
-    match kind.as_str() {
-        "stdout" => {
-            reader.only_in("sink", &["type"]);
-            Some(SinkConfig::Stdout)
-        }
-        "file" => {
-            reader.only_in("sink", &["path", "type"]);
-            let Some(path) = reader.text("sink.path") else {
-                reader.missing("sink.path", "where the events go");
-                return None;
-            };
-            let path = base.join(path);
-            match FileSink::new(&path) {
-                Ok(_) => Some(SinkConfig::File(path)),
-                Err(message) => {
-                    reader.problem("sink.path", message, None);
-                    None
-                }
-            }
-        }
-        other => {
-            reader.one_of("sink.type", other, &["file", "stdout"]);
-            None
-        }
-    }
-}
-
-fn check_network(reader: &mut Reader<'_>) -> (Vec<Allow>, Option<String>) {
-    reader.only_in("network", &["allow", "ca_file"]);
-    let mut allow = Vec::new();
-    for (key, text) in reader.texts("network.allow") {
-        match text.parse() {
-            Ok(entry) => allow.push(entry),
-            Err(message) => reader.problem(&key, format!("`{text}`: {message}"), None),
-        }
-    }
-    (allow, reader.text("network.ca_file"))
-}
-
-fn check_limits(reader: &mut Reader<'_>) -> Limits {
-    let mut limits = Limits::default();
-    let names: Vec<&str> = Limits::TABLE.iter().map(|(name, _)| *name).collect();
-    reader.only_in("limits", &names);
-    for (name, field) in Limits::TABLE {
-        let key = format!("limits.{name}");
-        match field {
-            Field::Bytes(at) => reader
-                .bytes(&key)
-                .into_iter()
-                .for_each(|n| *at(&mut limits) = n),
-            Field::Count(at) => reader
-                .count(&key)
-                .into_iter()
-                .for_each(|n| *at(&mut limits) = n),
-            Field::Time(at) => reader
-                .time(&key)
-                .into_iter()
-                .for_each(|t| *at(&mut limits) = t),
-        }
-    }
-    limits
 }
 
 /// Two feeds that may write one file: their lines would get into each other's
@@ -371,6 +181,8 @@ fn find_shared_files(feeds: &[FeedConfig], problems: &mut Vec<Located>) {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use source_host::SecretSource;
 
     use super::*;
 

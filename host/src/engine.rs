@@ -11,6 +11,7 @@ use wasmtime::{Cache, CacheConfig, Config};
 
 use crate::bindings::types::Descriptor;
 use crate::bindings::{keyvalue, source, transform, types};
+use crate::clean;
 use crate::error::{Error, Kind, Result};
 use crate::instance::{Guest, Instance};
 use crate::vault::Vault;
@@ -103,12 +104,12 @@ impl Engine {
             .hint("a plugin is a component that exports `log-pipeline:source/source@0.1.0`")
         })?;
         let descriptor = Instance::describe(&linked).await?;
-        let settings_schema = serde_json::from_str(&descriptor.settings_schema).map_err(|e| {
-            Error::new(
-                Kind::Plugin,
-                format!("the settings schema of `{shown}` is not JSON: {e}"),
-            )
+        let parsed = serde_json::from_str(&descriptor.settings_schema);
+        let mut settings_schema = parsed.map_err(|e| {
+            let message = format!("the settings schema of `{shown}` is not JSON: {e}");
+            Error::new(Kind::Plugin, message)
         })?;
+        clean::json(&mut settings_schema, &Vault::empty());
         let plugin = Plugin(Arc::new(PluginInner {
             path: path.to_owned(),
             sha256: sha256.clone(),

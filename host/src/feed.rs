@@ -14,70 +14,32 @@
 //! plan that was committed. The outbox holds one batch, and that is the
 //! backpressure.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::bindings::types::{self, Batch, Finding, Next};
-use crate::dead_letter;
-use crate::egress::{Allow, Rules};
+use crate::egress::Rules;
 use crate::engine::Plugin;
-use crate::error::{Error, Kind, Problem, Result};
+use crate::error::{Error, Kind, Result};
 use crate::failpoint;
 use crate::http::Http;
 use crate::instance::{Instance, Surroundings};
 use crate::keyvalue::{FeedBucket, Values};
-use crate::limits::Limits;
-use crate::secret::SecretSource;
+use crate::options::FeedOptions;
+use crate::outbox::Outbox;
+use crate::retry::MOST_PLUGIN_FAILURES;
 use crate::secrets;
-use crate::sink::{FileSink, Files, Outgoing, Sink, StdoutSink};
-use crate::store::{Commit, Delivery, Status, Store};
+use crate::sink::Sink;
+use crate::store::{Commit, Status, Store};
 use crate::vault::Vault;
+use crate::verify::verify;
 
 /// An instance that uses more memory than this is dropped when there is nothing
 /// to do: memory of WebAssembly never shrinks.
 const IDLE_MEMORY: u64 = 4 << 20;
-
-/// After so many failures of the plugin in a row a feed stops.
-pub(crate) const PLUGIN_FAILURES: u32 = 5;
-
-/// How a feed is set up.
-#[derive(Clone, Debug)]
-pub struct FeedOptions {
-    /// The name of its state: letters, digits, `_`, `-` and `.`.
-    pub name: String,
-    /// What the plugin takes as settings, by its schema.
-    pub settings: Map<String, Value>,
-    /// Where each secret comes from.
-    pub secrets: BTreeMap<String, SecretSource>,
-    /// The file for records that could not be understood.
-    pub dead_letters: PathBuf,
-    /// Addresses that may be reached though they are not public.
-    pub allow: Vec<Allow>,
-    /// Further root certificates (PEM).
-    pub ca_file: Option<PathBuf>,
-    /// How much it may use.
-    pub limits: Limits,
-}
-
-impl FeedOptions {
-    /// A feed without settings and secrets, with the default limits.
-    pub fn new(name: impl Into<String>, dead_letters: impl Into<PathBuf>) -> Self {
-        Self {
-            name: name.into(),
-            settings: Map::new(),
-            secrets: BTreeMap::new(),
-            dead_letters: dead_letters.into(),
-            allow: Vec::new(),
-            ca_file: None,
-            limits: Limits::default(),
-        }
-    }
-}
 
 /// A feed that runs.
 pub struct Feed {
@@ -87,8 +49,7 @@ pub struct Feed {
     vault: Arc<Vault>,
     http: Arc<Http>,
     store: Arc<dyn Store>,
-    sink: Arc<dyn Sink>,
-    dead_letters: Files,
+    outbox: Outbox,
     status: Status,
     /// None: it is opened when it is needed, from the state of the last ack.
     instance: Option<Instance>,
@@ -108,12 +69,7 @@ impl Feed {
         sink: Arc<dyn Sink>,
     ) -> Result<Self> {
         let (vault, mut problems) = secrets::open(plugin, &options);
-        if !is_name(&options.name) {
-            let message = format!("`{}` is no name for a feed", options.name);
-            problems.push(
-                Problem::new("name", message).hint("use letters, digits, `_`, `-` and `.` only"),
-            );
-        }
+        problems.extend(options.name_problem());
         let vault = Arc::new(vault);
         let rules = Rules::new(
             plugin.settings_schema(),
@@ -149,6 +105,13 @@ impl Feed {
             return Err(Error::configuration(problems));
         };
         let status = store.status(&options.name).await?.unwrap_or_default();
+        let outbox = Outbox::new(
+            options.name.clone(),
+            plugin.clone(),
+            store.clone(),
+            sink,
+            options.dead_letters.clone(),
+        );
         Ok(Self {
             plugin: plugin.clone(),
             options,
@@ -156,8 +119,7 @@ impl Feed {
             vault,
             http,
             store,
-            sink,
-            dead_letters: Files::new(0o600),
+            outbox,
             status,
             instance: None,
             redo: true,
@@ -216,7 +178,7 @@ impl Feed {
     /// it if it was committed.
     pub async fn settle(&mut self, mut batch: Batch) -> Result<Batch> {
         let events = Bytes::from(std::mem::take(&mut batch.events));
-        let planned = self.plan(&batch, events).await;
+        let planned = self.outbox.plan(&batch, events).await;
         // Put back only when all went well: else the feed is opened anew.
         let acked = self.acked(&batch).await;
         let (instance, values) = self.judged(acked)?;
@@ -239,7 +201,7 @@ impl Feed {
             self.instance = Some(instance);
         }
         if let Some(delivery) = delivery {
-            self.deliver(delivery).await?;
+            self.outbox.deliver(delivery).await?;
         }
         self.redo = false;
         Ok(batch)
@@ -264,18 +226,10 @@ impl Feed {
 
     /// Delivers what an earlier run committed and did not deliver.
     pub async fn deliver_outbox(&mut self) -> Result<()> {
-        if !self.redo {
-            return Ok(());
+        if self.redo {
+            self.outbox.redo().await?;
+            self.redo = false;
         }
-        if let Some(delivery) = self.store.outbox(&self.options.name).await? {
-            tracing::info!(
-                feed = %self.options.name,
-                "delivering batch {} again, which was interrupted",
-                delivery.checkpoint
-            );
-            self.deliver(delivery).await?;
-        }
-        self.redo = false;
         Ok(())
     }
 
@@ -284,7 +238,10 @@ impl Feed {
         let mut instance = self.take_instance().await?;
         let batch = instance.poll(limits).await;
         let broken = instance.is_broken();
-        let batch = batch.and_then(|batch| self.verified(batch, &limits));
+        let batch = batch.and_then(|batch| {
+            verify(&batch, &limits, self.status.checkpoint)?;
+            Ok(batch)
+        });
         if !broken && !batch.as_ref().is_err_and(|e| e.kind() == Kind::Plugin) {
             self.instance = Some(instance);
         }
@@ -309,77 +266,6 @@ impl Feed {
             }
             self.explain(e)
         })
-    }
-
-    /// Steps 4 and 5.
-    async fn deliver(&mut self, delivery: Delivery) -> Result<()> {
-        if !delivery.events.is_empty() {
-            self.sink_of(&delivery.sink)?
-                .deliver(&delivery.plan, &delivery.events)
-                .await?;
-        }
-        if let Some((append, bytes)) = delivery.dead_letters {
-            self.dead_letters.deliver(append, bytes).await?;
-        }
-        failpoint::pass("delivered");
-        self.store.delivered(&self.options.name).await?;
-        failpoint::pass("deleted");
-        Ok(())
-    }
-
-    /// The sink that made a plan: ours, or one that a plan is enough for.
-    fn sink_of(&self, kind: &str) -> Result<Arc<dyn Sink>> {
-        if self.sink.kind() == kind {
-            return Ok(self.sink.clone());
-        }
-        match kind {
-            "stdout" => Ok(Arc::new(StdoutSink)),
-            "file" => Ok(Arc::new(FileSink::for_plans())),
-            _ => Err(Error::sink(format!(
-                "the outbox holds a batch for a sink of type `{kind}`"
-            ))
-            .hint("run once more with that sink before you change it")),
-        }
-    }
-
-    async fn plan(&mut self, batch: &Batch, events: Bytes) -> Result<Option<Delivery>> {
-        if events.is_empty() && batch.rejected.is_empty() {
-            return Ok(None);
-        }
-        let feed = &self.options.name;
-        let classes = &self.plugin.descriptor().classes;
-        let plan = match events.is_empty() {
-            true => Value::Null,
-            false => {
-                self.sink
-                    .plan(Outgoing {
-                        feed,
-                        classes,
-                        batch,
-                        events: &events,
-                    })
-                    .await?
-            }
-        };
-        let lines = dead_letter::lines(feed, &batch.partition, &batch.rejected);
-        let dead_letters = match lines.len() {
-            0 => None,
-            length => {
-                let path = self.options.dead_letters.clone();
-                Some((
-                    self.dead_letters.plan(path, vec![(0, length)]).await?,
-                    lines.into(),
-                ))
-            }
-        };
-        let sink = self.sink.kind().to_owned();
-        Ok(Some(Delivery {
-            checkpoint: batch.checkpoint,
-            sink,
-            plan,
-            events,
-            dead_letters,
-        }))
     }
 
     fn batch_limits(&self, drain: bool) -> types::Limits {
@@ -412,42 +298,6 @@ impl Feed {
         Ok(instance)
     }
 
-    /// Checks what the rest relies on: a plugin's numbers are not to be trusted.
-    fn verified(&self, batch: Batch, limits: &types::Limits) -> Result<Batch> {
-        let broken = |what: String| {
-            Err(Error::new(
-                Kind::Plugin,
-                format!("the plugin's batch {what}"),
-            ))
-        };
-        let mut end = 0usize;
-        for entry in &batch.index {
-            end = end.saturating_add(entry.length as usize);
-            if end.checked_sub(1).and_then(|last| batch.events.get(last)) != Some(&b'\n') {
-                return broken("has an index that does not fit its lines".to_owned());
-            }
-        }
-        if end != batch.events.len() {
-            return broken("has an index that does not fit its lines".to_owned());
-        }
-        let records = batch.index.len() + batch.rejected.len();
-        let rejected: usize = batch.rejected.iter().map(|record| record.bytes.len()).sum();
-        if records > 1 && batch.events.len() + rejected > limits.max_bytes as usize {
-            return broken(format!("is larger than {} bytes", limits.max_bytes));
-        }
-        if records > limits.max_events as usize {
-            return broken(format!("has more than {} records", limits.max_events));
-        }
-        let expected = self.status.checkpoint + 1;
-        if self.status.checkpoint != 0 && batch.checkpoint != expected {
-            return broken(format!(
-                "has the number {} instead of {expected}",
-                batch.checkpoint
-            ));
-        }
-        Ok(batch)
-    }
-
     fn status_after(&self, batch: &Batch) -> Status {
         let mut status = self.status.clone();
         let descriptor = self.plugin.descriptor();
@@ -467,7 +317,11 @@ impl Feed {
             Kind::Authentication if !self.options.secrets.is_empty() => {
                 e.hint(format!("the secret comes from {}", self.vault.sources()))
             }
-            Kind::Plugin if self.failures >= PLUGIN_FAILURES => {
+            Kind::Unavailable => match self.http.last_failure() {
+                Some(failure) => e.hint(self.vault.clean(&failure)),
+                None => e,
+            },
+            Kind::Plugin if self.failures >= MOST_PLUGIN_FAILURES => {
                 let last = self.status.checkpoint;
                 e.hint(format!(
                     "the last batch that went well was number {last}; nothing is lost"
@@ -475,11 +329,6 @@ impl Feed {
             }
             _ => e,
         }
-    }
-
-    /// Whether the plugin failed too often to be tried again.
-    pub(crate) fn has_given_up(&self) -> bool {
-        self.failures >= PLUGIN_FAILURES
     }
 }
 
@@ -503,11 +352,6 @@ fn surroundings(
         http,
         bucket,
     }
-}
-
-fn is_name(name: &str) -> bool {
-    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    !name.is_empty() && name.len() <= 100 && !name.starts_with('.') && name.chars().all(fits)
 }
 
 /// Milliseconds since 1970 by the host's clock.

@@ -9,7 +9,7 @@
 mod body;
 mod client;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -33,6 +33,8 @@ pub(crate) struct Http {
     rules: Arc<Rules>,
     vault: Arc<Vault>,
     limits: Limits,
+    /// Why the last request had no answer.
+    failure: Mutex<Option<String>>,
 }
 
 impl Http {
@@ -52,6 +54,7 @@ impl Http {
             rules,
             vault,
             limits,
+            failure: Mutex::new(None),
         })
     }
 
@@ -74,20 +77,34 @@ impl Http {
         let started = Instant::now();
         let sent = tokio::time::timeout(first_byte, self.client.request(request)).await;
         let took = started.elapsed().as_millis();
-        let response = match sent {
-            Ok(Ok(response)) => response,
-            Ok(Err(e)) => {
-                let (error, reason) = client::reason(&e);
-                tracing::warn!(feed = %self.feed, "no answer to {line}: {reason}");
-                return Err(error);
+        let (error, reason) = match sent {
+            Ok(Ok(response)) => {
+                let status = response.status();
+                tracing::debug!(feed = %self.feed, "{line}: {status} after {took} ms");
+                self.note(None);
+                return self.receive(response, decode, options);
             }
-            Err(_) => {
-                tracing::warn!(feed = %self.feed, "no answer to {line} within {took} ms");
-                return Err(WasiError::HttpResponseTimeout);
-            }
+            Ok(Err(e)) => client::reason(&e),
+            Err(_) => (
+                WasiError::HttpResponseTimeout,
+                format!("no answer within {took} ms"),
+            ),
         };
-        tracing::debug!(feed = %self.feed, "{line}: {} after {took} ms", response.status());
-        self.receive(response, decode, options).await
+        tracing::debug!(feed = %self.feed, "{line}: {reason}");
+        self.note(Some(format!("{line}: {reason}")));
+        Err(error)
+    }
+
+    /// Why the last request had no answer, in words; none: it had one.
+    pub(crate) fn last_failure(&self) -> Option<String> {
+        self.failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn note(&self, failure: Option<String>) {
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
     }
 
     /// Takes the whole request and says no to what may not leave.
@@ -97,6 +114,7 @@ impl Http {
     ) -> Result<(Request<Full<Bytes>>, Origin), WasiError> {
         let deny = |reason: &str| {
             tracing::warn!(feed = %self.feed, "refused a request of the plugin: {reason}");
+            self.note(Some(format!("refused by this host: {reason}")));
             Err(WasiError::HttpRequestDenied)
         };
         let origin = match self.rules.permits(request.uri()) {
@@ -124,7 +142,7 @@ impl Http {
         Ok((Request::from_parts(head, Full::new(body)), origin))
     }
 
-    async fn receive(
+    fn receive(
         &self,
         response: Response<Incoming>,
         decode: bool,

@@ -13,6 +13,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::bindings::types::{self, Batch, Descriptor, Finding};
 use crate::bindings::{source, transform};
+use crate::clean;
 use crate::engine::{Linked, TICK};
 use crate::error::{Error, Kind, Problem, Result};
 use crate::guest_log::GuestLog;
@@ -88,7 +89,7 @@ impl Instance {
         let called = instance.source.call_describe(&mut instance.store);
         let returned = timeout(instance.limits.call, called).await;
         let mut descriptor = instance.end(returned)?;
-        clean_descriptor(&mut descriptor, &instance.vault);
+        clean::descriptor(&mut descriptor, &instance.vault);
         Ok(descriptor)
     }
 
@@ -206,7 +207,7 @@ impl Instance {
         let called = calls.call_check(&mut self.store, feed);
         let returned = timeout(self.limits.call, called).await;
         let mut findings = self.end(returned)?.map_err(|e| self.failure(e))?;
-        clean_findings(&mut findings, &self.vault);
+        clean::findings(&mut findings, &self.vault);
         Ok(findings)
     }
 
@@ -218,7 +219,7 @@ impl Instance {
         let called = calls.call_poll(&mut self.store, feed, limits);
         let returned = timeout(self.limits.call, called).await;
         let mut batch = self.end(returned)?.map_err(|e| self.failure(e))?;
-        clean_batch(&mut batch, &self.vault);
+        clean::batch(&mut batch, &self.vault);
         Ok(batch)
     }
 
@@ -276,7 +277,7 @@ impl Instance {
             }
         };
         let mut batch = self.end(returned)?.map_err(|e| self.failure(e))?;
-        clean_batch(&mut batch, &self.vault);
+        clean::batch(&mut batch, &self.vault);
         Ok(batch)
     }
 
@@ -361,52 +362,4 @@ impl Surroundings {
 
 fn ticks(time: Duration) -> u32 {
     u32::try_from(time.as_millis() / TICK.as_millis()).unwrap_or(u32::MAX)
-}
-
-fn clean_batch(batch: &mut Batch, vault: &Vault) {
-    clean_findings(&mut batch.findings, vault);
-    for rejected in &mut batch.rejected {
-        rejected.code = vault.clean(&rejected.code);
-        rejected.reason = vault.clean(&rejected.reason);
-        rejected.sha256 = vault.clean(&rejected.sha256);
-    }
-    for count in &mut batch.counters.not_selected_types {
-        count.name = vault.clean(&count.name);
-    }
-}
-
-fn clean_findings(findings: &mut [Finding], vault: &Vault) {
-    for finding in findings {
-        finding.code = vault.clean(&finding.code);
-        finding.partition = vault.clean(&finding.partition);
-        finding.message = vault.clean(&finding.message);
-    }
-}
-
-fn clean_descriptor(descriptor: &mut Descriptor, vault: &Vault) {
-    let clean = |text: &mut String| *text = vault.clean(text);
-    clean(&mut descriptor.name);
-    clean(&mut descriptor.version);
-    clean(&mut descriptor.mapping_version);
-    for class in &mut descriptor.classes {
-        clean(&mut class.name);
-        clean(&mut class.caption);
-        class
-            .activities
-            .iter_mut()
-            .for_each(|a| clean(&mut a.caption));
-    }
-    for secret in &mut descriptor.secrets {
-        clean(&mut secret.name);
-        clean(&mut secret.description);
-        secret
-            .patterns
-            .iter_mut()
-            .for_each(|p| clean(&mut p.advice));
-    }
-    for finding in &mut descriptor.findings {
-        clean(&mut finding.code);
-        clean(&mut finding.meaning);
-        clean(&mut finding.advice);
-    }
 }

@@ -71,6 +71,7 @@
 //! may reach: `http.rs` with `egress.rs`, `keyvalue.rs`, `vault.rs`.
 
 mod bindings;
+mod clean;
 mod dead_letter;
 mod egress;
 mod engine;
@@ -82,6 +83,8 @@ mod http;
 mod instance;
 mod keyvalue;
 mod limits;
+mod options;
+mod outbox;
 mod retry;
 mod run;
 mod secret;
@@ -91,6 +94,7 @@ mod store;
 mod totals;
 mod transformer;
 mod vault;
+mod verify;
 
 pub use self::bindings::types::{
     Activity, Batch, Condition, Counters, Descriptor, Entry, EventClass, Finding, FindingSpec,
@@ -99,9 +103,10 @@ pub use self::bindings::types::{
 pub use self::egress::Allow;
 pub use self::engine::{Engine, Plugin};
 pub use self::error::{Error, Kind, Problem, Result};
-pub use self::feed::{Feed, FeedOptions};
+pub use self::feed::Feed;
 pub use self::keyvalue::Values;
 pub use self::limits::{Field, Limits};
+pub use self::options::FeedOptions;
 pub use self::run::Until;
 pub use self::secret::SecretSource;
 pub use self::sink::{Append, FileSink, Outgoing, Sink, StdoutSink};

@@ -1,44 +1,83 @@
-//! How long to wait after a failure. The host alone waits; plugins classify.
+//! What follows a failure: trying again, and when. The host alone waits;
+//! plugins classify.
 
 use std::time::Duration;
 
-use crate::error::Error;
+use crate::error::{Error, Kind};
 
 /// The shortest wait, and the longest one of our own choice.
 const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(60);
 /// The longest wait that an upstream may ask for.
 const LONGEST_ASKED: Duration = Duration::from_secs(15 * 60);
+/// How long a feed rests whose credential was refused.
+const REFUSED: Duration = Duration::from_secs(60 * 60);
 
-/// Failures in a row, and the wait that follows from them.
+/// In a run that is to end: failures in a row after which to give up,
+const MOST_FAILURES: u32 = 5;
+/// and the longest wait that is worth while.
+const LONGEST_ONCE: Duration = Duration::from_secs(5 * 60);
+/// Failures of the plugin in a row after which any run gives up.
+pub(crate) const MOST_PLUGIN_FAILURES: u32 = 5;
+
+/// Failures in a row, and what follows from them.
 #[derive(Default)]
 pub(crate) struct Retry {
     failures: u32,
+    plugin_failures: u32,
 }
 
 impl Retry {
-    /// A further failure: how long to wait. As long as the upstream asked, or
-    /// else a random part of a time that doubles (full jitter: many hosts that
-    /// failed together do not come back together).
-    pub(crate) fn after(&mut self, error: &Error) -> Duration {
+    /// A further failure. How long to wait before trying again, or, if that is
+    /// of no use, the failure itself. `once`: the run is to end.
+    pub(crate) fn after(&mut self, e: Error, once: bool) -> Result<Duration, Error> {
         self.failures += 1;
-        if let Some(asked) = error.retry_after() {
-            return asked.clamp(SHORTEST, LONGEST_ASKED);
+        let wait = match e.kind() {
+            Kind::Plugin => {
+                self.plugin_failures += 1;
+                if self.plugin_failures >= MOST_PLUGIN_FAILURES {
+                    return Err(e);
+                }
+                return Ok(Duration::ZERO);
+            }
+            Kind::Unavailable | Kind::Protocol => e.retry_after().map_or_else(
+                || self.backoff(),
+                |asked| asked.clamp(SHORTEST, LONGEST_ASKED),
+            ),
+            Kind::Authentication | Kind::Permission | Kind::NotEntitled if !once => REFUSED,
+            _ => return Err(e),
+        };
+        if once && wait > LONGEST_ONCE {
+            let seconds = wait.as_secs();
+            return Err(e.hint(format!(
+                "it is to be left alone for {seconds} s; run again then"
+            )));
         }
-        let most = SHORTEST
-            .saturating_mul(1 << self.failures.min(10))
-            .min(LONGEST);
-        SHORTEST + (most - SHORTEST).mul_f64(random())
+        if once && self.failures >= MOST_FAILURES {
+            return Err(e.hint(format!(
+                "tried {MOST_FAILURES} times; nothing is lost, and the next run goes on from here"
+            )));
+        }
+        Ok(wait)
     }
 
-    /// Failures in a row.
-    pub(crate) fn failures(&self) -> u32 {
-        self.failures
+    /// Whether the last attempt failed.
+    pub(crate) fn in_trouble(&self) -> bool {
+        self.failures > 0
     }
 
     /// It works (again).
     pub(crate) fn reset(&mut self) {
-        self.failures = 0;
+        *self = Self::default();
+    }
+
+    /// A random part of a time that doubles (full jitter: many hosts that
+    /// failed together do not come back together).
+    fn backoff(&self) -> Duration {
+        let most = SHORTEST
+            .saturating_mul(1 << self.failures.min(10))
+            .min(LONGEST);
+        SHORTEST + (most - SHORTEST).mul_f64(random())
     }
 }
 
@@ -50,21 +89,68 @@ fn random() -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Kind;
+
+    fn error(kind: Kind) -> Error {
+        Error::new(kind, "x")
+    }
+
+    fn asked(seconds: u64) -> Error {
+        error(Kind::Unavailable).after(Some(Duration::from_secs(seconds)))
+    }
 
     #[test]
     fn waits_stay_within_their_bounds() {
-        let error = Error::new(Kind::Unavailable, "x");
         let mut retry = Retry::default();
+        assert!(retry.after(error(Kind::Unavailable), false).unwrap() <= Duration::from_secs(2));
         for _ in 0..100 {
-            let wait = retry.after(&error);
+            let wait = retry.after(error(Kind::Protocol), false).unwrap();
             assert!((SHORTEST..=LONGEST).contains(&wait), "{wait:?}");
         }
+        for (wished, given) in [(0, 1), (7, 7), (3_600, 900)] {
+            let wait = retry.after(asked(wished), false).unwrap();
+            assert_eq!(wait, Duration::from_secs(given));
+        }
+    }
+
+    #[test]
+    fn a_run_that_is_to_end_gives_up() {
+        let mut retry = Retry::default();
+        let outcomes = [(); 5].map(|()| retry.after(error(Kind::Unavailable), true).is_ok());
+        assert_eq!(outcomes, [true, true, true, true, false]);
         retry.reset();
-        assert!(retry.after(&error) <= Duration::from_secs(2));
-        for (asked, given) in [(0, 1), (7, 7), (3_600, 900)] {
-            let error = error.clone().after(Some(Duration::from_secs(asked)));
-            assert_eq!(retry.after(&error), Duration::from_secs(given));
+        assert!(!retry.in_trouble());
+        assert!(retry.after(asked(300), true).is_ok());
+        assert!(retry.after(asked(301), true).is_err());
+        for kind in [Kind::Authentication, Kind::Permission, Kind::NotEntitled] {
+            assert!(Retry::default().after(error(kind), true).is_err());
+            assert_eq!(Retry::default().after(error(kind), false).unwrap(), REFUSED);
+        }
+    }
+
+    #[test]
+    fn a_plugin_is_tried_again_at_once_and_not_for_ever() {
+        let mut retry = Retry::default();
+        for _ in 1..MOST_PLUGIN_FAILURES {
+            assert_eq!(
+                retry.after(error(Kind::Plugin), false).unwrap(),
+                Duration::ZERO
+            );
+        }
+        assert!(retry.after(error(Kind::Plugin), false).is_err());
+    }
+
+    #[test]
+    fn what_the_operator_must_mend_is_final() {
+        for kind in [
+            Kind::Configuration,
+            Kind::Storage,
+            Kind::Sink,
+            Kind::SinkClosed,
+        ] {
+            assert!(
+                Retry::default().after(error(kind), false).is_err(),
+                "{kind:?}"
+            );
         }
     }
 }

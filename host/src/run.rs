@@ -1,4 +1,5 @@
-//! Running a feed: polling, settling, waiting, and deciding after a failure.
+//! Running a feed: polling, settling, waiting, until it has caught up or is
+//! stopped. What follows a failure is in `retry.rs`.
 
 use std::future::Future;
 use std::pin::pin;
@@ -7,19 +8,16 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 use crate::bindings::types::{Finding, Next, Severity};
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::feed::Feed;
 use crate::retry::Retry;
 use crate::totals::Totals;
 
-/// With [`Until::CaughtUp`]: failures in a row after which to give up,
-const MOST_FAILURES: u32 = 5;
-/// and the longest wait that is worth while.
-const LONGEST_WAIT: Duration = Duration::from_secs(5 * 60);
-/// How long a feed rests whose credential was refused, and how often it looks
-/// whether its secret changed meanwhile.
-const REFUSED_REST: Duration = Duration::from_secs(60 * 60);
+/// How often a feed in trouble looks whether its secrets changed.
 const LOOK_AT_SECRETS: Duration = Duration::from_secs(10);
+/// A plugin's word on how long to idle is taken within these.
+const SHORTEST_IDLE: Duration = Duration::from_millis(100);
+const LONGEST_IDLE: Duration = Duration::from_secs(24 * 60 * 60);
 /// How often a running feed says that it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(15 * 60);
 
@@ -66,17 +64,25 @@ impl Feed {
                         .findings
                         .iter()
                         .for_each(|finding| report(self.name(), finding));
-                    if retry.failures() > 0 {
+                    if retry.in_trouble() {
                         tracing::info!(feed = %self.name(), "works again");
                         retry.reset();
                     }
                     match batch.next {
                         Next::More => Duration::ZERO,
                         Next::Idle(_) if until == Until::CaughtUp => return Ok(()),
-                        Next::Idle(ms) => Duration::from_millis(ms),
+                        Next::Idle(ms) => {
+                            Duration::from_millis(ms).clamp(SHORTEST_IDLE, LONGEST_IDLE)
+                        }
                     }
                 }
-                Err(e) => self.wait_after(e, until, &mut retry)?,
+                Err(e) => {
+                    let message = e.to_string();
+                    let wait = retry.after(e, until == Until::CaughtUp)?;
+                    let seconds = wait.as_secs_f64();
+                    tracing::warn!(feed = %self.name(), "{message}; trying again in {seconds:.0} s");
+                    wait
+                }
             };
             if heartbeat.elapsed() >= HEARTBEAT {
                 heartbeat = Instant::now();
@@ -85,30 +91,10 @@ impl Feed {
             if !wait.is_zero() {
                 tokio::select! {
                     () = &mut stop => return Ok(()),
-                    () = self.rest(wait, retry.failures() > 0) => {}
+                    () = self.rest(wait, retry.in_trouble()) => {}
                 }
             }
         }
-    }
-
-    /// How long to wait after a failure; the failure itself if it is final.
-    fn wait_after(&self, e: Error, until: Until, retry: &mut Retry) -> Result<Duration> {
-        let once = until == Until::CaughtUp;
-        let wait = match e.kind() {
-            Kind::Plugin if !self.has_given_up() => Duration::ZERO,
-            Kind::Unavailable | Kind::Protocol => retry.after(&e),
-            _ if e.is_refusal() && !once => {
-                retry.after(&e);
-                REFUSED_REST
-            }
-            _ => return Err(e),
-        };
-        if once && (retry.failures() >= MOST_FAILURES || wait > LONGEST_WAIT) {
-            return Err(e);
-        }
-        let seconds = wait.as_secs_f64();
-        tracing::warn!(feed = %self.name(), "{e}; trying again in {seconds:.0} s");
-        Ok(wait)
     }
 
     /// Waits; in trouble only until a secret changes.

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::bindings::types::{Condition, Severity};
 use crate::engine::Plugin;
 use crate::error::Problem;
-use crate::feed::FeedOptions;
+use crate::options::FeedOptions;
 use crate::vault::Vault;
 
 /// Reads the secrets, and says all that is wrong with them: unknown, missing,

@@ -10,7 +10,7 @@ use serde_json::Map;
 use source_host::{Batch, Engine, Error, Kind, Result, Transformer};
 use tokio::sync::mpsc;
 
-use crate::config::{Item, Node};
+use crate::config::Node;
 use crate::{exit, report};
 
 /// The input goes to the plugin in pieces of this length.
@@ -37,17 +37,11 @@ pub async fn run(plugin: &Path, set: &[(String, String)]) -> u8 {
 /// Returns how many records were rejected.
 async fn transform(path: &Path, set: &[(String, String)]) -> Result<u64> {
     let plugin = Engine::new()?.load(path).await?;
+    let properties = plugin.settings_schema().get("properties");
     let mut settings = Map::new();
     for (name, value) in set {
-        let node = Node {
-            item: Item::Untyped(value.clone()),
-            place: String::new(),
-        };
-        let property = plugin
-            .settings_schema()
-            .get("properties")
-            .and_then(|p| p.get(name));
-        settings.insert(name.clone(), node.to_json(property));
+        let schema = properties.and_then(|properties| properties.get(name));
+        settings.insert(name.clone(), Node::untyped(value, "--set").to_json(schema));
     }
     let mut transformer = Transformer::open(&plugin, settings).await?;
     let mut pieces = read_stdin();

@@ -39,6 +39,14 @@ impl Node {
         }
     }
 
+    /// The text of a flag, whose type is not known yet.
+    pub fn untyped(text: &str, place: &str) -> Self {
+        Self {
+            item: Item::Untyped(text.to_owned()),
+            place: place.to_owned(),
+        }
+    }
+
     /// Reads TOML; `name` is the file's. Else says what is wrong, and where.
     pub fn from_toml(text: &str, name: &str) -> Result<Self, Vec<(String, String)>> {
         let place = |start: usize| {

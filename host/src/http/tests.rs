@@ -1,7 +1,6 @@
 //! The way out, against a server that answers with given bytes.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 
 use http_body_util::Empty;
 use serde_json::json;

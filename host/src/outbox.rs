@@ -1,0 +1,128 @@
+//! A feed's way to its sink: planning a batch's delivery, and delivering what
+//! was committed.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use crate::bindings::types::Batch;
+use crate::dead_letter;
+use crate::engine::Plugin;
+use crate::error::{Error, Result};
+use crate::failpoint;
+use crate::sink::{FileSink, Files, Outgoing, Sink, StdoutSink};
+use crate::store::{Delivery, Store};
+
+/// Only the owner of a dead letter may read it: it is as received.
+const DEAD_LETTERS_MODE: u32 = 0o600;
+
+/// The outbox of one feed, and what is behind it.
+pub(crate) struct Outbox {
+    feed: String,
+    plugin: Plugin,
+    store: Arc<dyn Store>,
+    sink: Arc<dyn Sink>,
+    dead_letters: (PathBuf, Files),
+}
+
+impl Outbox {
+    pub(crate) fn new(
+        feed: String,
+        plugin: Plugin,
+        store: Arc<dyn Store>,
+        sink: Arc<dyn Sink>,
+        dead_letters: PathBuf,
+    ) -> Self {
+        let dead_letters = (dead_letters, Files::new(DEAD_LETTERS_MODE));
+        Self {
+            feed,
+            plugin,
+            store,
+            sink,
+            dead_letters,
+        }
+    }
+
+    /// How a batch is to be delivered; none: there is nothing in it to deliver.
+    pub(crate) async fn plan(&self, batch: &Batch, events: Bytes) -> Result<Option<Delivery>> {
+        if events.is_empty() && batch.rejected.is_empty() {
+            return Ok(None);
+        }
+        let plan = match events.is_empty() {
+            true => Value::Null,
+            false => {
+                let classes = &self.plugin.descriptor().classes;
+                let outgoing = Outgoing {
+                    feed: &self.feed,
+                    classes,
+                    batch,
+                    events: &events,
+                };
+                self.sink.plan(outgoing).await?
+            }
+        };
+        let lines = dead_letter::lines(&self.feed, &batch.partition, &batch.rejected);
+        let dead_letters = match lines.len() {
+            0 => None,
+            length => {
+                let (path, files) = &self.dead_letters;
+                Some((
+                    files.plan(path.clone(), vec![(0, length)]).await?,
+                    lines.into(),
+                ))
+            }
+        };
+        let sink = self.sink.kind().to_owned();
+        Ok(Some(Delivery {
+            checkpoint: batch.checkpoint,
+            sink,
+            plan,
+            events,
+            dead_letters,
+        }))
+    }
+
+    /// Steps 4 and 5 of a batch: delivers what was committed, and empties the
+    /// outbox.
+    pub(crate) async fn deliver(&self, delivery: Delivery) -> Result<()> {
+        if !delivery.events.is_empty() {
+            self.sink_of(&delivery.sink)?
+                .deliver(&delivery.plan, &delivery.events)
+                .await?;
+        }
+        if let Some((append, bytes)) = delivery.dead_letters {
+            self.dead_letters.1.deliver(append, bytes).await?;
+        }
+        failpoint::pass("delivered");
+        self.store.delivered(&self.feed).await?;
+        failpoint::pass("deleted");
+        Ok(())
+    }
+
+    /// Delivers what was committed by an earlier run, or before a failure.
+    pub(crate) async fn redo(&self) -> Result<()> {
+        let Some(delivery) = self.store.outbox(&self.feed).await? else {
+            return Ok(());
+        };
+        let number = delivery.checkpoint;
+        tracing::info!(feed = %self.feed, "delivering batch {number} again, which was interrupted");
+        self.deliver(delivery).await
+    }
+
+    /// The sink that made a plan: ours, or one for which a plan is enough.
+    fn sink_of(&self, kind: &str) -> Result<Arc<dyn Sink>> {
+        if self.sink.kind() == kind {
+            return Ok(self.sink.clone());
+        }
+        match kind {
+            "stdout" => Ok(Arc::new(StdoutSink)),
+            "file" => Ok(Arc::new(FileSink::for_plans())),
+            _ => Err(Error::sink(format!(
+                "the outbox holds a batch for a sink of type `{kind}`"
+            ))
+            .hint("run once more with that sink before you change it")),
+        }
+    }
+}
