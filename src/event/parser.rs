@@ -32,6 +32,7 @@ impl<'a> Parser<'a> {
         let start = self.scanner.offset();
         if self.scanner.peek() != Some(b'{') {
             self.scanner.value(MAX_DEPTH)?;
+            self.scanner.end()?;
             return Err(Reject::NotAnObject);
         }
         self.object(None, MAX_DEPTH)?;

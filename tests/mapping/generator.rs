@@ -1,5 +1,6 @@
 //! Raw events of any form: each declared field present or not, with a value that a rule reads or an
-//! odd one; unknown fields, superseded members and white space at every place.
+//! odd one; unknown fields, superseded members and white space at every place. Whatever is made, its
+//! output is valid and holds all of it.
 
 use jumpcloud::{
     event::{FIELDS, Field},
@@ -7,8 +8,19 @@ use jumpcloud::{
 };
 use proptest::{option, prelude::*, sample::Index};
 
+use crate::lossless;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn any_event_is_valid_and_can_be_rebuilt(raw in event()) {
+        lossless::check(&raw);
+    }
+}
+
 /// The text of an event with a time and one of the mapped types.
-pub fn event() -> impl Strategy<Value = String> {
+fn event() -> impl Strategy<Value = String> {
     let picks = proptest::collection::vec(option::weighted(0.75, any::<Index>()), FIELDS.len());
     let extras = proptest::collection::vec((0..FIELDS.len() + 1, any::<[Index; 2]>()), 0..6);
     let superseded = proptest::collection::vec((0..FIELDS.len(), any::<Index>()), 0..3);
