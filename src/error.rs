@@ -39,7 +39,8 @@ pub struct Failure {
 /// Something wrong with one setting or secret.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Problem {
-    /// Its name, with the place within a list: `event_types[1]`.
+    /// Its name, with the place within a list: `event_types[1]`; empty: none in
+    /// particular.
     pub setting: String,
     /// What was found, never a secret's value.
     pub message: String,
@@ -113,7 +114,8 @@ impl fmt::Display for Error {
             Self::BadSettings(problems) => {
                 for (n, problem) in problems.iter().enumerate() {
                     let gap = if n == 0 { "" } else { "; " };
-                    write!(f, "{gap}{}: {}", problem.setting, problem.message)?;
+                    let colon = if problem.setting.is_empty() { "" } else { ": " };
+                    write!(f, "{gap}{}{colon}{}", problem.setting, problem.message)?;
                 }
                 Ok(())
             }

@@ -167,7 +167,7 @@ pub fn failed(asked: Asked<'_>, cause: &Cause) -> Error {
         Cause::Connect => "no connection",
         Cause::Tls => "no secure connection (TLS)",
         Cause::Timeout => "no answer in time",
-        Cause::Cut => "the answer was cut off",
+        Cause::Cut => return cut_off(),
         Cause::Denied => {
             let host = asked.url.host();
             let problem = Problem::new(
@@ -188,6 +188,11 @@ pub fn failed(asked: Asked<'_>, cause: &Cause) -> Error {
         )),
         None,
     )
+}
+
+/// The answer ended too early.
+pub fn cut_off() -> Error {
+    Error::Unavailable(Failure::new("JumpCloud's answer was cut off"), None)
 }
 
 fn unauthenticated(authorization: Authorization) -> Failure {
@@ -215,19 +220,18 @@ fn redirected(asked: Asked<'_>, head: &Head) -> Error {
     ])
 }
 
-/// The setting that a text of the server is about.
+/// The setting that a text of the server is about; empty: none is mentioned.
 fn mentioned(said: &str) -> &'static str {
     let said = said.to_ascii_lowercase();
     let about = [
         ("start", "start"),
         ("org", "org_ids"),
-        ("limit", "limits"),
         ("end_time", "start"),
     ];
     about
         .iter()
         .find(|(word, _)| said.contains(word))
-        .map_or("settings", |(_, setting)| setting)
+        .map_or("", |(_, setting)| setting)
 }
 
 /// The number of days that the text about retention names.
@@ -323,7 +327,7 @@ mod tests {
             (
                 400,
                 "\u{1b}[31mno limit",
-                "bad-settings | limits: JumpCloud refused the request: `[31mno limit`",
+                "bad-settings | JumpCloud refused the request: `[31mno limit`",
             ),
             (
                 401,

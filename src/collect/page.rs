@@ -5,7 +5,8 @@ use serde_json::value::RawValue;
 
 use super::RequestId;
 use crate::api::{Head, PageHead};
-use crate::error::{Error, Failure, Result};
+use crate::error::{Error, Result};
+use crate::refusal;
 use crate::split::{Broken, Piece, Splitter};
 
 /// A page that was asked for.
@@ -127,10 +128,7 @@ impl Page {
     /// Checks an ended page against what it said of itself.
     pub fn check(&self) -> Result<()> {
         if !self.splitter.is_closed() {
-            return Err(Error::Unavailable(
-                Failure::new("could not reach JumpCloud: the answer was cut off"),
-                None,
-            ));
+            return Err(refusal::cut_off());
         }
         match self.head.as_ref().and_then(|(head, _)| head.count) {
             Some(count) if count != self.rows => Err(Error::protocol(format!(

@@ -92,14 +92,14 @@ fn a_defect_is_an_error_and_never_an_end() {
             Fault::NoPagingHeaders,
             "a full page without a usable `X-Search_after`",
         ),
-        (Fault::BrokenJson, "the answer was cut off"),
+        (Fault::BrokenJson, "JumpCloud's answer was cut off"),
         (
             Fault::NotAnArray,
             "no JSON array of events but `{\"events\":[]",
         ),
         (Fault::Html, "this is not the Directory Insights API"),
-        (Fault::Wire(Wire::Cut(0)), "the answer was cut off"),
-        (Fault::Wire(Wire::Cut(500)), "the answer was cut off"),
+        (Fault::Wire(Wire::Cut(0)), "JumpCloud's answer was cut off"),
+        (Fault::Wire(Wire::Cut(500)), "JumpCloud's answer was cut off"),
         (Fault::Wire(Wire::Reset), "no connection"),
         (Fault::Wire(Wire::Stall), "no answer in time"),
     ] {
