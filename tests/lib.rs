@@ -55,7 +55,12 @@ impl Tenant {
 
     /// An organisation by a recipe, and the published events.
     pub fn of(recipe: &Recipe) -> Self {
-        let api = Simulator::start(Config::new(Model::tenant(recipe)));
+        Self::with(Model::tenant(recipe))
+    }
+
+    /// A JumpCloud of a test's own making.
+    pub fn with(model: Model) -> Self {
+        let api = Simulator::start(Config::new(model));
         Self {
             api: api.expect("a free port"),
         }

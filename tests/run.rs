@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::source_host;
 
 /// A program that runs for longer hangs.
-const HANGS: Duration = Duration::from_secs(180);
+const HANGS: Duration = Duration::from_secs(120);
 
 /// A process to be started.
 #[derive(Debug)]

@@ -62,11 +62,7 @@ fn twenty_thousand_events_each_once_and_then_nothing() {
         "{}",
         second.stderr
     );
-    assert!(
-        second
-            .stderr
-            .contains("nothing new was to be collected")
-    );
+    assert!(second.stderr.contains("nothing new was to be collected"));
     assert!(second.stderr.contains("source-host state rewind acme --to"));
 }
 

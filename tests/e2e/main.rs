@@ -4,4 +4,5 @@
 
 mod collect;
 mod delivery;
+mod messages;
 mod tail;

@@ -1,0 +1,253 @@
+//! What is written in `feeds.toml` or flags is wrong: all of it is told at
+//! once, each with its place, and nothing is sent or stored.
+
+use jumpcloud_tests::Feed;
+use snapbox::{assert_data_eq, data::Inline, str};
+
+use super::told;
+
+/// This `feeds.toml` is refused.
+fn refused(toml: &str, message: Inline) {
+    let feed = Feed::at("http://127.0.0.1:9");
+    feed.configure(toml);
+    let ran = feed.once().output().expect_code(2);
+    assert_eq!(ran.stdout, "");
+    assert_data_eq!(told(&ran, &feed), message);
+
+    // `check` says the same, and what else it finds.
+    let check = feed.command(&["check"]).output().expect_code(2);
+    for line in ran.stderr.lines() {
+        assert!(check.stderr.contains(line), "`check` does not say: {line}");
+    }
+}
+
+#[test]
+fn everything_at_once() {
+    refused(
+        r#"state_dir = "state"
+contact = "nobody"
+
+[defaults]
+plugin = "[PLUGIN]"
+
+[feeds.acme]
+secrets = { token = "env:JUMPCLOUD_API_KEY" }
+sink = { type = "fil", path = "out.ndjson" }
+limits = { memory = "lots" }
+
+[feeds.acme.settings]
+api_base_url = "http://api.jumpcloud.com"
+event_types = ["login", "logins"]
+start = "yesterday"
+retention_days = 0
+poll_intervall = "60s"
+org_ids = ["acme"]
+
+[feeds.other]
+contakt = "x"
+secrets = { token = "env:NO_SUCH_VARIABLE" }
+settings = { late_horizon = "7 days", include_raw = "yes" }
+"#,
+        str![[r#"
+error: feeds.toml:2: `contact`: there is no such key
+
+hint: the keys here are: defaults, feeds, state_dir
+
+error: feeds.toml:9: feed `acme`: `sink.type`: `fil` is not known
+
+hint: did you mean `file`?
+
+error: feeds.toml:10: feed `acme`: `limits.memory`: expected a number of bytes, as in `"64 MiB"`
+error: feeds.toml:21: feed `other`: `contakt`: there is no such key
+
+hint: did you mean `contact`?
+
+error: feeds.toml:13: feed `acme`: `settings.api_base_url`: plain http would send the credential in clear: `http://api.jumpcloud.com`
+
+hint: use `https://`
+
+error: feeds.toml:14: feed `acme`: `settings.event_types[1]`: `logins` is none of `login`, `admin`
+error: feeds.toml:18: feed `acme`: `settings.org_ids[0]`: not an organisation id: `acme`
+
+hint: 24 hex digits, as under Settings > Organization Profile in the Admin Portal
+
+error: feeds.toml:15: feed `acme`: `settings.start`: neither a duration nor a moment: `yesterday`
+
+hint: like `24h`, `90d` or `[TIME]`
+
+error: feeds.toml:16: feed `acme`: `settings.retention_days`: not a whole number from 1 to 3650: `0`
+error: feeds.toml:17: feed `acme`: `settings.poll_intervall`: no such setting
+
+hint: did you mean `poll_interval`?
+
+error: feeds.toml:22: feed `other`: `secrets.token`: the environment variable `NO_SUCH_VARIABLE` is not set
+error: feeds.toml:23: feed `other`: `settings.late_horizon`: not a duration: `7 days`
+
+hint: a number and `s`, `m`, `h` or `d`, like `60s`
+
+error: feeds.toml:23: feed `other`: `settings.include_raw`: neither true nor false: `"yes"`
+
+"#]],
+    );
+}
+
+#[test]
+fn not_toml() {
+    refused(
+        "state_dir = state\n[feeds.acme\n",
+        str![[r#"
+error: feeds.toml:2: unclosed table, expected `]`
+error: feeds.toml:1: string values must be quoted, expected literal string
+
+"#]],
+    );
+}
+
+#[test]
+fn an_empty_file() {
+    refused(
+        "",
+        str![[r#"
+error: feeds.toml:1: `feeds`: no feed is configured
+
+hint: add a table `[feeds.NAME]`
+
+
+"#]],
+    );
+}
+
+#[test]
+fn a_plugin_is_missing() {
+    refused(
+        "[feeds.acme]\n",
+        str![[r#"
+error: feeds.toml:1: feed `acme`: `plugin`: the key is missing: the path of a plugin
+
+"#]],
+    );
+}
+
+#[test]
+fn a_plugin_that_is_not_there() {
+    refused(
+        "[feeds.acme]\nplugin = \"jumpclod.wasm\"\n",
+        str![[r#"
+error: feeds.toml:2: feed `acme`: `plugin`: the plugin `[FOLDER]/jumpclod.wasm` can't be read: No such file or directory (os error 2)
+
+"#]],
+    );
+}
+
+#[test]
+fn a_plugin_that_is_none() {
+    refused(
+        "[feeds.acme]\nplugin = \"feeds.toml\"\n",
+        str![[r#"
+error: feeds.toml:2: feed `acme`: `plugin`: `[FOLDER]/feeds.toml` is not a plugin: it is not WebAssembly
+
+hint: a plugin is a component that exports `log-pipeline:source/source@0.1.0`
+
+
+"#]],
+    );
+}
+
+#[test]
+fn a_plugin_with_another_pin() {
+    let pin = "0".repeat(64);
+    let toml = format!(
+        "[feeds.acme]\nplugin = \"[PLUGIN]\"\nsha256 = \"{pin}\"\n\
+         secrets = {{ token = \"env:JUMPCLOUD_API_KEY\" }}\n"
+    );
+    let feed = Feed::at("http://127.0.0.1:9");
+    feed.configure(&toml);
+    let ran = feed.once().output().expect_code(2);
+    assert_data_eq!(
+        told(&ran, &feed),
+        str![[r#"
+error: feeds.toml:3: feed `acme`: `sha256`: the plugin's is another: [SHA256]
+
+hint: if you meant to change the plugin, change the pin too
+
+
+"#]]
+    );
+}
+
+#[test]
+fn service_accounts_are_not_there_yet() {
+    refused(
+        "[feeds.acme]\nplugin = \"[PLUGIN]\"\n\
+         settings = { authorization = \"service-account\", client_id = \"abc\" }\n\
+         secrets = { token = \"env:JUMPCLOUD_API_KEY\" }\n",
+        str![[r#"
+error: feeds.toml:3: feed `acme`: `settings.authorization`: service accounts are not supported yet
+
+hint: use an administrator's API key: `api-key`
+
+
+"#]],
+    );
+}
+
+#[test]
+fn two_feeds_that_would_write_one_file() {
+    refused(
+        "[defaults]\nplugin = \"[PLUGIN]\"\nsecrets = { token = \"env:JUMPCLOUD_API_KEY\" }\n\
+         sink = { type = \"file\", path = \"out.ndjson\" }\n\
+         settings = { api_base_url = \"http://127.0.0.1:9\" }\n[feeds.a]\n[feeds.b]\n",
+        str![[r#"
+error: feeds.toml:4: feed `b`: `sink.path`: `[FOLDER]/out.ndjson` is written by the feed `a` too
+
+hint: give each feed a path of its own
+
+
+"#]],
+    );
+}
+
+#[test]
+fn no_file() {
+    let feed = Feed::at("http://127.0.0.1:9");
+    std::fs::remove_file(feed.path("feeds.toml")).unwrap();
+    let ran = feed.once().output().expect_code(2);
+    assert_data_eq!(
+        told(&ran, &feed),
+        str![[r#"
+error: feeds.toml: the configuration can't be read: No such file or directory (os error 2)
+
+hint: name a file with `-c`, or use `--plugin`
+
+
+"#]]
+    );
+}
+
+#[test]
+fn flags() {
+    let feed = Feed::at("http://127.0.0.1:9");
+    let plugin = jumpcloud_tests::component();
+    let run = feed.command(&["run", "--once", "--secret", "token=env:NO_SUCH_VARIABLE"]);
+    let sets = ["start=soon", "evnt_types=login", "include_raw=maybe"];
+    let run = sets
+        .into_iter()
+        .fold(run, |run, set| run.arg("--set").arg(set));
+    let ran = run.arg("--plugin").arg(plugin).output().expect_code(2);
+    assert_data_eq!(
+        told(&ran, &feed),
+        str![[r#"
+error: --secret token: feed `default`: `secrets.token`: the environment variable `NO_SUCH_VARIABLE` is not set
+error: --set start: feed `default`: `settings.start`: neither a duration nor a moment: `soon`
+
+hint: like `24h`, `90d` or `[TIME]`
+
+error: --set include_raw: feed `default`: `settings.include_raw`: neither true nor false: `maybe`
+error: --set evnt_types: feed `default`: `settings.evnt_types`: no such setting
+
+hint: did you mean `event_types`?
+
+
+"#]]
+    );
+}
