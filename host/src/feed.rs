@@ -228,6 +228,9 @@ impl Feed {
     pub async fn deliver_outbox(&mut self) -> Result<()> {
         if self.redo {
             self.outbox.redo().await?;
+            // A commit that failed may have come about all the same.
+            let status = self.store.status(&self.options.name).await?;
+            self.status = status.unwrap_or_default();
             self.redo = false;
         }
         Ok(())

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 use crate::bindings::types::{Finding, Next, Severity};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::feed::Feed;
 use crate::retry::Retry;
 use crate::totals::Totals;
@@ -77,10 +77,10 @@ impl Feed {
                     }
                 }
                 Err(e) => {
-                    let message = e.to_string();
+                    let is_news = !retry.in_trouble();
+                    let failure = e.clone();
                     let wait = retry.after(e, until == Until::CaughtUp)?;
-                    let seconds = wait.as_secs_f64();
-                    tracing::warn!(feed = %self.name(), "{message}; trying again in {seconds:.0} s");
+                    warn(self.name(), &failure, wait, is_news);
                     wait
                 }
             };
@@ -130,6 +130,19 @@ impl Feed {
                 "running: {emitted} events, {behind} s behind{reconciled}"
             );
         }
+    }
+}
+
+/// Tells people of a failure after which the feed goes on, and of the ways out
+/// when it is a new one.
+fn warn(feed: &str, failure: &Error, wait: Duration, is_news: bool) {
+    let seconds = wait.as_secs_f64();
+    tracing::warn!(%feed, "{failure}; trying again in {seconds:.0} s");
+    if is_news {
+        failure
+            .hints()
+            .iter()
+            .for_each(|hint| tracing::warn!(%feed, "hint: {hint}"));
     }
 }
 
