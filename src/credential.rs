@@ -87,21 +87,21 @@ impl Credential {
                 token = Some(value);
             } else {
                 problems.push(
-                    Problem::new(format!("secrets.{name}"), "no such secret")
+                    Problem::new(name, "no such secret")
                         .hint("the secret of this source is `token`"),
                 );
             }
         }
         let mut token = token.unwrap_or_default();
         if token.is_empty() {
-            let problem = Problem::new("secrets.token", "missing or empty");
+            let problem = Problem::new("token", "missing or empty");
             problems.push(problem.hint("set it to an API key from the Admin Portal: My API Key"));
         } else {
             drop_one_line_break(&mut token);
             problems.extend(badly_pasted(&token));
             problems.extend(
                 advice(settings.authorization, &token, Severity::Error)
-                    .map(|advice| Problem::new("secrets.token", advice)),
+                    .map(|advice| Problem::new("token", advice)),
             );
         }
         if problems.is_empty() {
@@ -203,7 +203,7 @@ fn badly_pasted(value: &str) -> Option<Problem> {
     let length = value.chars().count();
     Some(
         Problem::new(
-            "secrets.token",
+            "token",
             format!("has {found}, at character {position} of {length}"),
         )
         .hint("paste the key whole, without spaces or stray characters"),

@@ -119,6 +119,7 @@ impl Error {
     pub fn configuration(problems: impl IntoIterator<Item = Problem>) -> Self {
         let problems: Vec<Problem> = problems.into_iter().collect();
         let message = match problems.as_slice() {
+            [one] if one.key.is_empty() => one.message.clone(),
             [one] => format!("`{}`: {}", one.key, one.message),
             many => format!("{} problems with the configuration", many.len()),
         };

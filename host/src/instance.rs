@@ -317,6 +317,9 @@ impl Instance {
 
     /// The configuration's key for what a guest calls a setting or secret.
     fn key(&self, name: &str) -> String {
+        if name.is_empty() {
+            return String::new();
+        }
         let is_secret = self.secrets.iter().any(|secret| secret == name);
         format!("{}.{name}", if is_secret { "secrets" } else { "settings" })
     }
