@@ -18,6 +18,7 @@ const HANGS: Duration = Duration::from_secs(120);
 pub struct Run {
     command: Command,
     input: Vec<u8>,
+    deaf: bool,
 }
 
 impl Run {
@@ -34,6 +35,7 @@ impl Run {
         Self {
             command,
             input: Vec::new(),
+            deaf: false,
         }
     }
 
@@ -72,6 +74,13 @@ impl Run {
         self
     }
 
+    /// Nobody reads its standard output.
+    #[must_use]
+    pub fn deaf(mut self) -> Self {
+        self.deaf = true;
+        self
+    }
+
     /// Dies when it passes this place for the so-manieth time (see the host's
     /// `failpoint.rs`).
     #[must_use]
@@ -92,8 +101,9 @@ impl Run {
             // A program that stops reading is not an error here.
             thread::spawn(move || stdin.write_all(&input));
         }
+        let stdout = child.stdout.take().filter(|_| !self.deaf);
         Running {
-            stdout: child.stdout.take().map(read),
+            stdout: stdout.map(read),
             stderr: child.stderr.take().map(read),
             child,
         }
@@ -149,7 +159,9 @@ impl Running {
         let started = Instant::now();
         while !self.has_ended() {
             if started.elapsed() > HANGS {
-                panic!("the host hangs: {:?}", self.kill());
+                let stderr = self.kill().stderr;
+                let last: Vec<&str> = stderr.lines().rev().take(10).collect();
+                panic!("the host hangs; its last lines, the newest first: {last:#?}");
             }
             thread::sleep(Duration::from_millis(2));
         }

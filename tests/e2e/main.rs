@@ -3,6 +3,9 @@
 //! in it.
 
 mod collect;
+mod commands;
 mod delivery;
+mod interface;
 mod messages;
+mod secrets;
 mod tail;

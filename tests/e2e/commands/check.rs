@@ -1,0 +1,131 @@
+//! `check`: tells all, changes nothing.
+
+use jumpcloud_simulator::DEFAULT_KEY;
+use jumpcloud_tests::{Feed, Tenant};
+use serde_json::Value;
+
+#[test]
+fn all_is_well() {
+    let tenant = Tenant::settled(100);
+    let feed = Feed::of(&tenant);
+    let ran = feed.command(&["check"]).output().expect_code(0);
+    assert_eq!(ran.stderr, "");
+    for found in [
+        "[access]",
+        "[unknown-host]",
+        "[expiry-unknown]",
+        "out/{class}.ndjson",
+    ] {
+        assert!(
+            ran.stdout.contains(found),
+            "{found} is not in:\n{}",
+            ran.stdout
+        );
+    }
+
+    let ran = feed.command(&["check", "--json"]).output().expect_code(0);
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(report["ok"], true);
+    assert_eq!(report["feeds"][0]["feed"], "acme");
+    let codes = report["feeds"][0]["findings"].as_array().unwrap();
+    assert!(codes.iter().any(|finding| finding["code"] == "access"));
+
+    // Nothing was collected, and the next run begins at the beginning.
+    assert_eq!(tenant.api.model().stats.events, 0);
+    feed.once().output().expect_code(0);
+    assert_eq!(feed.lines(), tenant.expected());
+}
+
+#[test]
+fn it_changes_nothing_of_a_feed_that_has_collected() {
+    let tenant = Tenant::settled(300);
+    let feed = Feed::of(&tenant);
+    feed.once().dies_at("deleted", 1).output().expect_killed();
+    feed.command(&["check"]).output().expect_code(0);
+    feed.once().output().expect_code(0);
+    assert_eq!(feed.lines(), tenant.expected());
+}
+
+#[test]
+fn a_clock_that_is_off() {
+    let tenant = Tenant::settled(10);
+    tenant.api.set_clock_offset_ms(-300_000);
+    let ran = Feed::of(&tenant)
+        .command(&["check"])
+        .output()
+        .expect_code(0);
+    assert!(
+        ran.stdout.contains("warning [clock-skew]"),
+        "{}",
+        ran.stdout
+    );
+}
+
+#[test]
+fn a_refused_key() {
+    let tenant = Tenant::settled(10);
+    tenant.api.model().access.revoke_key(DEFAULT_KEY);
+    let feed = Feed::of(&tenant);
+    let ran = feed.command(&["check"]).output().expect_code(3);
+    assert!(
+        ran.stderr
+            .contains("error: acme: JumpCloud refused the API key (401)")
+    );
+    let ran = feed.command(&["check", "--json"]).output().expect_code(3);
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(report["ok"], false);
+    assert!(
+        report["feeds"][0]["error"].to_string().contains("(401)"),
+        "{report}"
+    );
+}
+
+#[test]
+fn each_feed_is_tried_whatever_the_others_are() {
+    let tenant = Tenant::settled(10);
+    let url = tenant.api.base_url();
+    let feed = Feed::of(&tenant);
+    feed.configure(&format!(
+        r#"
+[defaults]
+plugin = "[PLUGIN]"
+settings = {{ api_base_url = "{url}" }}
+[feeds.wrong]
+settings = {{ start = "never" }}
+secrets = {{ token = "env:JUMPCLOUD_API_KEY" }}
+[feeds.refused]
+secrets = {{ token = "env:OTHER" }}
+[feeds.good]
+secrets = {{ token = "env:JUMPCLOUD_API_KEY" }}
+"#
+    ));
+    let ran = feed
+        .command(&["check"])
+        .env("OTHER", "jca_nobody")
+        .output()
+        .expect_code(2);
+    assert!(
+        ran.stderr
+            .contains("feeds.toml:6: feed `wrong`: `settings.start`"),
+        "{}",
+        ran.stderr
+    );
+    assert!(
+        ran.stderr
+            .contains("error: refused: JumpCloud refused the API key"),
+        "{}",
+        ran.stderr
+    );
+    assert!(ran.stdout.contains("good: info [access]"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_folder_that_can_not_be_written() {
+    let tenant = Tenant::settled(10);
+    let feed = Feed::of(&tenant);
+    std::fs::write(feed.path("state"), "a file is in the way").unwrap();
+    let ran = feed.command(&["check"]).output().expect_code(5);
+    assert!(ran.stderr.starts_with("error: "), "{}", ran.stderr);
+    assert!(ran.stderr.contains("state"), "{}", ran.stderr);
+    feed.once().output().expect_code(5);
+}
