@@ -6,6 +6,8 @@ COMPONENT := 0.21.1
 # Outside the checkout, so that a second clone finds it.
 TOOLS     := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/jumpcloud-source/cargo-component-$(COMPONENT)
 TOOL      := $(TOOLS)/bin/cargo-component
+FUZZ      := 0.13.1
+FUZZ_TOOL := $(dir $(TOOLS))cargo-fuzz-$(FUZZ)/bin/cargo-fuzz
 VERSION   := $(shell sed -n '/^\[workspace.package\]/,/^$$/s/^version = "\(.*\)"/\1/p' Cargo.toml)
 CARGO_HOME ?= $(HOME)/.cargo
 
@@ -17,7 +19,7 @@ COMPONENT_ENV = PATH="$(TOOLS)/bin:$$PATH" CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_R
 
 RUN := dist/source-host run --once --plugin dist/jumpcloud.wasm --secret token=env:JUMPCLOUD_API_KEY
 
-.PHONY: help run test check build component host bench dist clean
+.PHONY: help run test check build component host bench fuzz mutants peers dist clean
 
 help: ## Lists the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -53,6 +55,16 @@ host:
 bench: build ## Compares the speed of transform with its peers
 	target/release/bench-transform
 
+# Longer with SECONDS=3600. Each target starts from what it found before, and good input (seeds).
+fuzz: $(FUZZ_TOOL) ## Looks for input that breaks a parser, three minutes each
+	FUZZ="$(FUZZ_TOOL)" tests/fuzz/run $(or $(SECONDS),180)
+
+mutants: ## Takes rules out of the mapping, and shows which tests notice
+	tests/mutants/run
+
+peers: build ## Compares the output with other runtimes and validators (large downloads)
+	tests/peers/run
+
 dist: build ## Makes dist/release: the component, the interface, the host, checksums
 	@rm -rf dist/release && mkdir -p dist/release
 	@install -m 644 dist/jumpcloud.wasm dist/release/jumpcloud-source-$(VERSION).wasm
@@ -70,3 +82,6 @@ $(TOOL):
 	@echo "The first build takes about ten minutes: it compiles cargo-component and wasmtime." >&2
 	rustup target add $(TARGET) wasm32-wasip1 >&2
 	CARGO_PROFILE_DEV_DEBUG=0 cargo install cargo-component@$(COMPONENT) --locked --debug --root $(TOOLS) >&2
+
+$(FUZZ_TOOL):
+	CARGO_PROFILE_DEV_DEBUG=0 cargo install cargo-fuzz@$(FUZZ) --locked --debug --root $(abspath $(dir $@)..) >&2
