@@ -29,6 +29,13 @@ pub struct Located {
     pub problem: Problem,
 }
 
+impl Located {
+    /// The line, if it is a place in a file.
+    pub fn line(&self) -> Option<u32> {
+        self.place.rsplit_once(':')?.1.parse().ok()
+    }
+}
+
 /// The whole configuration.
 #[derive(Debug)]
 pub struct Config {

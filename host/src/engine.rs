@@ -87,6 +87,7 @@ impl Engine {
                 Kind::Configuration,
                 format!("the plugin `{shown}` can't be read: {e}"),
             )
+            .hint("relative paths count from the configuration file, those of flags from the working directory")
         })?;
         let sha256 = format!("{:x}", Sha256::digest(&bytes));
         if let Some(plugin) = self.plugins().get(&sha256) {

@@ -79,24 +79,26 @@ pub enum Field {
 }
 
 impl Limits {
-    /// Every limit by the name under which it is set.
-    pub const TABLE: &[(&str, Field)] = &[
-        ("batch", Field::Bytes(|l| &mut l.batch)),
-        ("batch_events", Field::Count(|l| &mut l.batch_events)),
-        ("batch_wait", Field::Time(|l| &mut l.batch_wait)),
-        ("between_bytes", Field::Time(|l| &mut l.between_bytes)),
-        ("call", Field::Time(|l| &mut l.call)),
-        ("compute", Field::Time(|l| &mut l.compute)),
-        ("connect", Field::Time(|l| &mut l.connect)),
-        ("first_byte", Field::Time(|l| &mut l.first_byte)),
-        ("handles", Field::Count(|l| &mut l.handles)),
-        ("log_lines", Field::Count(|l| &mut l.log_lines)),
-        ("memory", Field::Bytes(|l| &mut l.memory)),
-        ("request", Field::Bytes(|l| &mut l.request)),
-        ("response", Field::Bytes(|l| &mut l.response)),
-        ("response_head", Field::Bytes(|l| &mut l.response_head)),
-        ("table_elements", Field::Count(|l| &mut l.table_elements)),
-        ("value", Field::Bytes(|l| &mut l.value)),
+    /// Every limit: the name under which it is set, where it is kept, and what
+    /// it bounds.
+    #[rustfmt::skip]
+    pub const TABLE: &[(&str, Field, &str)] = &[
+        ("batch", Field::Bytes(|l| &mut l.batch), "Events and rejected records of one batch."),
+        ("batch_events", Field::Count(|l| &mut l.batch_events), "Events and rejected records of one batch, in number; also the length of a page."),
+        ("batch_wait", Field::Time(|l| &mut l.batch_wait), "The plugin hands out a batch within this time, at need an empty one."),
+        ("between_bytes", Field::Time(|l| &mut l.between_bytes), "Between two pieces of a response body, while the host waits for the server."),
+        ("call", Field::Time(|l| &mut l.call), "One call into the plugin, waiting included."),
+        ("compute", Field::Time(|l| &mut l.compute), "What the plugin may compute in one call; waiting is free."),
+        ("connect", Field::Time(|l| &mut l.connect), "Name resolution, connection and TLS."),
+        ("first_byte", Field::Time(|l| &mut l.first_byte), "From the request to the head of the response."),
+        ("handles", Field::Count(|l| &mut l.handles), "Requests, bodies, streams and the like that the plugin may hold."),
+        ("log_lines", Field::Count(|l| &mut l.log_lines), "Lines of the plugin's log that are passed on, for each call."),
+        ("memory", Field::Bytes(|l| &mut l.memory), "The plugin's memory."),
+        ("request", Field::Bytes(|l| &mut l.request), "Body of a request."),
+        ("response", Field::Bytes(|l| &mut l.response), "Body of a response, decoded."),
+        ("response_head", Field::Bytes(|l| &mut l.response_head), "Head of a response."),
+        ("table_elements", Field::Count(|l| &mut l.table_elements), "Elements of the plugin's function tables."),
+        ("value", Field::Bytes(|l| &mut l.value), "One value in storage."),
     ];
 }
 
@@ -162,10 +164,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_sorted_and_reaches_distinct_fields() {
-        assert!(Limits::TABLE.is_sorted_by_key(|(name, _)| *name));
+    fn the_document_has_every_limit() {
+        let mut table = "| key | default | bounds |\n| --- | --- | --- |\n".to_owned();
         let mut limits = Limits::default();
-        for (_, field) in Limits::TABLE {
+        for (name, field, meaning) in Limits::TABLE {
+            let default = match field {
+                Field::Bytes(at) => match *at(&mut limits) {
+                    bytes if bytes >= 1 << 20 => format!("\"{} MiB\"", bytes >> 20),
+                    bytes => format!("\"{} KiB\"", bytes >> 10),
+                },
+                Field::Count(at) => at(&mut limits).to_string(),
+                Field::Time(at) => format!("\"{}s\"", at(&mut limits).as_secs()),
+            };
+            table += &format!("| `limits.{name}` | `{default}` | {meaning} |\n");
+        }
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/CONFIGURATION.md");
+        let document = std::fs::read_to_string(path).unwrap();
+        let (before, rest) = document.split_once("<!-- limits -->\n").unwrap();
+        let (found, after) = rest.split_once("<!-- /limits -->").unwrap();
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            let new = format!("{before}<!-- limits -->\n{table}<!-- /limits -->{after}");
+            return std::fs::write(path, new).unwrap();
+        }
+        assert_eq!(found, table, "stale: UPDATE_DOCS=1 makes it anew");
+    }
+
+    #[test]
+    fn the_table_is_sorted_and_reaches_distinct_fields() {
+        assert!(Limits::TABLE.is_sorted_by_key(|(name, ..)| *name));
+        let mut limits = Limits::default();
+        for (_, field, _) in Limits::TABLE {
             match field {
                 Field::Bytes(f) | Field::Count(f) => *f(&mut limits) = 1,
                 Field::Time(f) => *f(&mut limits) = Duration::from_secs(1),

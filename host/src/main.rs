@@ -7,6 +7,9 @@ mod exit;
 mod report;
 mod setup;
 
+use std::process::ExitCode;
+
+use anyhow::Context;
 use clap::Parser;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
@@ -14,31 +17,36 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::cli::{Cli, Command, LogFormat};
 
-fn main() -> std::process::ExitCode {
+fn main() -> ExitCode {
     let cli = Cli::parse();
     start_log(cli.log_format, cli.verbose);
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
+    match run(cli.command) {
+        Ok(code) => code.into(),
+        Err(e) => {
+            eprintln!("error: {e:#}");
+            exit::FAILURE.into()
+        }
+    }
+}
+
+/// Runs a command; its exit code.
+fn run(command: Command) -> anyhow::Result<u8> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-    {
-        Ok(runtime) => runtime,
-        Err(e) => {
-            eprintln!("error: no threads: {e}");
-            return exit::FAILURE.into();
-        }
-    };
+        .context("no threads can be started")?;
     let code = runtime.block_on(async {
-        match cli.command {
+        match command {
             Command::Run { source, once } => commands::run::run(&source, once).await,
-            Command::Check { source, json } => commands::check::run(&source, json).await,
-            Command::Describe { plugin, json } => commands::describe::run(&plugin, json).await,
-            Command::Transform { plugin, set } => commands::transform::run(&plugin, &set).await,
-            Command::State { command } => commands::state::run(&command).await,
+            Command::Check { source, json } => Ok(commands::check::run(&source, json).await),
+            Command::Describe { plugin, json } => Ok(commands::describe::run(&plugin, json).await),
+            Command::Transform { plugin, set } => Ok(commands::transform::run(&plugin, &set).await),
+            Command::State { command } => Ok(commands::state::run(&command).await),
         }
     });
     // A thread may wait in a write or read that never ends: not for that one.
     runtime.shutdown_background();
-    code.into()
+    code
 }
 
 /// Logs to standard error: of this program by `verbose`, of its libraries only

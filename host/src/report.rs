@@ -31,9 +31,12 @@ pub fn error(feed: Option<&str>, error: &Error) {
     hints(error.hints());
 }
 
-/// Says all that is wrong with a configuration, on standard error.
+/// Says all that is wrong with a configuration, on standard error, from the
+/// file's top to its end.
 pub fn problems(problems: &[Located]) {
-    for located in problems {
+    let mut sorted: Vec<&Located> = problems.iter().collect();
+    sorted.sort_by_key(|located| located.line());
+    for located in sorted {
         eprintln!("error: {}", problem_line(located));
         hints(&located.problem.hints);
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-use crate::bindings::types::{Finding, Next, Severity};
+use crate::bindings::types::{Batch, Finding, Next, Progress, Severity};
 use crate::error::{Error, Result};
 use crate::feed::Feed;
 use crate::retry::Retry;
@@ -52,19 +52,19 @@ impl Feed {
             // From here to the end of the batch nothing interrupts.
             let settled = match polled {
                 Ok(batch) => {
-                    let length = batch.events.len() as u64;
-                    self.settle(batch).await.map(|batch| (batch, length))
+                    let (length, news) = (batch.events.len() as u64, self.is_progress(&batch));
+                    self.settle(batch).await.map(|batch| (batch, length, news))
                 }
                 Err(e) => Err(e),
             };
             let wait = match settled {
-                Ok((batch, length)) => {
+                Ok((batch, length, news)) => {
                     totals.add(&batch, length);
                     batch
                         .findings
                         .iter()
                         .for_each(|finding| report(self.name(), finding));
-                    if retry.in_trouble() {
+                    if retry.in_trouble() && news {
                         tracing::info!(feed = %self.name(), "works again");
                         retry.reset();
                     }
@@ -95,6 +95,17 @@ impl Feed {
                 }
             }
         }
+    }
+
+    /// Whether a batch got anywhere. One that only repeats what came before a
+    /// failure the last time does not end that trouble.
+    fn is_progress(&self, batch: &Batch) -> bool {
+        let before = self.status().progress.get(&batch.partition);
+        let read_to = |progress: Option<&Progress>| progress.map(|progress| progress.read_to);
+        matches!(batch.next, Next::Idle(_))
+            || !batch.index.is_empty()
+            || !batch.rejected.is_empty()
+            || read_to(batch.progress.as_ref()) > read_to(before)
     }
 
     /// Waits; in trouble only until a secret changes.

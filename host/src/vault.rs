@@ -48,14 +48,18 @@ impl Vault {
             let value = match source.read() {
                 Ok(value) => value,
                 Err(message) => {
-                    problems.push(Problem::new(key, message));
+                    let hint = "set it for this process, or name another source: `env:NAME` or `file:PATH`";
+                    problems.push(Problem::new(key, message).hint(hint));
                     continue;
                 }
             };
             let flaws = value.flaws();
             if !flaws.is_empty() {
                 let message = format!("the value in `{source}` {}", flaws.join(", "));
-                let hint = "copy it again, without what stands around it";
+                let hint = match value.reveal().is_empty() {
+                    true => "put the secret into it",
+                    false => "copy it again, whole, without spaces or stray characters",
+                };
                 problems.push(Problem::new(key, message).hint(hint));
                 continue;
             }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use source_host::{Feed, Result, Store, Totals, Until};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -27,23 +28,20 @@ struct Ended {
 }
 
 /// Runs the feeds.
-pub async fn run(source: &SourceArgs, once: bool) -> u8 {
+pub async fn run(source: &SourceArgs, once: bool) -> anyhow::Result<u8> {
     let config = match Config::load(source) {
         Ok(config) => config,
-        Err(problems) => return Failed::Problems(problems).report(),
+        Err(problems) => return Ok(Failed::Problems(problems).report()),
     };
     let feeds = match setup::open(&config, |_| true).await {
         Ok((feeds, store)) => {
             introduce(&config, store).await;
             feeds
         }
-        Err(failed) => return failed.report(),
+        Err(failed) => return Ok(failed.report()),
     };
     let (stop, stopped) = watch::channel(None);
-    if let Err(e) = listen(stop) {
-        eprintln!("error: no signals can be received: {e}");
-        return exit::FAILURE;
-    }
+    listen(stop).context("no signals can be received")?;
     let until = if once {
         Until::CaughtUp
     } else {
@@ -73,10 +71,10 @@ pub async fn run(source: &SourceArgs, once: bool) -> u8 {
         }
     }
     let signal = *stopped.borrow();
-    match signal {
+    Ok(match signal {
         Some(code) if code != exit::OK => code,
         _ => exit::first_of(&codes),
-    }
+    })
 }
 
 /// Logs whom to call, and what is stored and no longer configured.

@@ -170,9 +170,9 @@ fn check_network(reader: &mut Reader<'_>) -> (Vec<Allow>, Option<String>) {
 
 fn check_limits(reader: &mut Reader<'_>) -> Limits {
     let mut limits = Limits::default();
-    let names: Vec<&str> = Limits::TABLE.iter().map(|(name, _)| *name).collect();
+    let names: Vec<&str> = Limits::TABLE.iter().map(|(name, ..)| *name).collect();
     reader.only_in("limits", &names);
-    for (name, field) in Limits::TABLE {
+    for (name, field, _) in Limits::TABLE {
         let key = format!("limits.{name}");
         match field {
             Field::Bytes(at) => reader
