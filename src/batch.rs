@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
+use crate::collect::lateness::Quantiles;
 use crate::event::Event;
 use crate::finding::{Finding, Kind};
 use crate::mapping::{self, EventTypes, Line};
@@ -119,10 +120,16 @@ pub struct Progress {
     pub start: i64,
     /// to here.
     pub read_to: i64,
-    /// How far that lies behind now, in ms.
+    /// Up to here JumpCloud's own count agrees with what was read.
+    pub reconciled_to: Option<i64>,
+    /// How far `read_to` lies behind now, in ms.
     pub behind: u64,
+    /// Of so many events by JumpCloud's last count, so many were read.
+    pub reconciled: Option<(u64, u64)>,
     /// About how many events are not read yet.
     pub backlog: Option<u64>,
+    /// How late the late events were.
+    pub lateness: Option<Quantiles>,
 }
 
 /// When to poll again.
@@ -147,6 +154,11 @@ pub enum Added {
 }
 
 impl Batch {
+    /// Whether it holds neither events nor dead letters.
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty() && self.rejected.is_empty()
+    }
+
     /// Whether nothing more fits.
     pub fn is_full(&self, limits: Limits) -> bool {
         self.index.len() + self.rejected.len() >= limits.max_events
@@ -167,7 +179,7 @@ impl Batch {
         };
         let before = self.events.len();
         let line = mapping::write(event, row, output.include_raw, &mut self.events);
-        let empty = self.index.is_empty() && self.rejected.is_empty();
+        let empty = self.is_empty();
         if !empty && self.events.len() + self.rejected_bytes > limits.max_bytes {
             self.events.truncate(before);
             return Ok(Added::Full);

@@ -192,6 +192,8 @@ impl Machine for Check {
             Some(Err(cause)) => Some(refusal::failed(self.asked(asking.start), &cause)),
         };
     }
+
+    fn load(&mut self, _value: Option<Vec<u8>>, _reading: Reading) {}
 }
 
 /// What is to be said of the day on which the credential expires.

@@ -10,6 +10,10 @@ use chrono::{DateTime, SecondsFormat};
 /// A clock further off than this is reported, in ms.
 const MAX_SKEW: i64 = 30_000;
 
+/// So many answers without a readable `Date` before this machine's wall clock
+/// stands in: a single one may be a proxy's.
+const DATELESS: u32 = 5;
+
 /// A reading of the machine's clocks, handed in with every call.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Reading {
@@ -26,19 +30,25 @@ pub struct Clock {
     last: Option<(i64, u64)>,
     /// Wall clock less `Date` at the last answer, in ms.
     skew: i64,
+    /// Answers without a `Date` before there was any.
+    dateless: u32,
 }
 
 impl Clock {
     /// Takes the `Date` header of an answer of any status. Without a readable
     /// one (a proxy may drop it) the time goes on from the one before; the wall
-    /// clock stands in only if there never was one.
+    /// clock stands in only if several answers in a row had none.
     pub fn answered(&mut self, date: Option<i64>, reading: Reading) {
-        let date = date.or_else(|| self.now(reading)).unwrap_or(reading.wall);
-        self.last = Some((date, reading.monotonic));
-        self.skew = reading.wall.saturating_sub(date);
+        self.dateless += 1;
+        let stand_in = (self.dateless >= DATELESS).then_some(reading.wall);
+        if let Some(date) = date.or_else(|| self.now(reading)).or(stand_in) {
+            self.last = Some((date, reading.monotonic));
+            self.skew = reading.wall.saturating_sub(date);
+            self.dateless = 0;
+        }
     }
 
-    /// JumpCloud's time, in ms since 1970 UTC; none before its first answer.
+    /// JumpCloud's time, in ms since 1970 UTC; none before an answer told it.
     pub fn now(&self, reading: Reading) -> Option<i64> {
         let (date, at) = self.last?;
         let since = reading.monotonic.saturating_sub(at);
@@ -99,7 +109,11 @@ mod tests {
             wall: 7_000,
             monotonic: 1,
         };
-        clock.answered(parse_http_date("yesterday"), reading);
+        for _ in 1..DATELESS {
+            clock.answered(parse_http_date("yesterday"), reading);
+            assert_eq!(clock.now(reading), None);
+        }
+        clock.answered(None, reading);
         assert_eq!(clock.now(reading), Some(7_000));
     }
 

@@ -1,46 +1,53 @@
 //! One organisation: what to read next, and why.
 //!
 //! ```text
-//!   probe ──► walk ──► idle ──► walk ──► idle …
-//!   (what time is it?)  (from the position, to the end)
+//!                 ┌─────────────────────── a cycle ───────────────────────┐
+//!   probe ──► follow ──► audit ⇄ repair ──────────► fill ──► idle ──► follow …
+//!   (what      (from the   (count the tiles; read   (an earlier start:
+//!    time       position    those again whose        the time before)
+//!    is it?)    to the end)  count has changed)
 //! ```
 //!
-//! [`Collector::next`] alone chooses; [`walk`] alone reads pages; both talk to
-//! the [`ledger`]. A failure ends what is under way, and the next poll chooses
-//! anew from what was handed out.
+//! [`choose`] alone decides what is next; [`walk`] alone reads pages, whatever
+//! for; [`audit`] alone compares counts. They never call each other: all that
+//! they know lies in [`memory`], in the [`ledger`] and its [`tiles`]. A failure
+//! ends what is under way, and the next poll chooses anew from what was handed
+//! out.
 
+pub mod account;
+pub mod audit;
 pub mod call;
+mod choose;
+pub mod lateness;
 pub mod ledger;
+pub mod memory;
 pub mod page;
+pub mod repair;
 pub mod retention;
+pub mod tiles;
 pub mod walk;
 
+use self::account::Account;
+use self::audit::Audit;
 use self::call::{Answer, Call};
-use self::ledger::Ledger;
+use self::choose::{Budget, Cycle};
+use self::memory::Memory;
+use self::repair::{Reader, Repair};
 use self::retention::Retention;
 use self::walk::{Desk, Turn, Walk};
-use crate::api::{self, MAX_LIMIT, Query, Request};
+use crate::api::{self, Query, Request};
 use crate::batch::{Batch, Limits, Output, Progress};
-use crate::clock::{Clock, Reading};
+use crate::clock::{Clock, Reading, rfc3339};
 use crate::credential::Credential;
 use crate::error::{Error, Problem, Result};
 use crate::feed::Input;
 use crate::finding::Kind;
-use crate::mapping;
 use crate::refusal::{self, Asked, Refusal};
-use crate::settings::{DAY, Settings, Start};
+use crate::settings::Settings;
 use crate::state::{Owner, Restored, Slot, Write};
 
 /// Identifies a request for as long as it is open.
 pub type RequestId = u32;
-
-/// The clock of this machine may be wrong by this much before the first answer
-/// has told JumpCloud's: the first request looks so far back, in ms.
-const FIRST_LOOK: i64 = 3_600_000;
-
-/// So many ids in the future are held; beyond, events more than a day ahead
-/// wait for their day.
-const MAX_FUTURE_IDS: usize = 10_000;
 
 /// One organisation's collection.
 #[derive(Debug)]
@@ -50,11 +57,14 @@ pub struct Collector {
     owner: Owner,
     slot: Slot,
     /// None until a start was resolved against JumpCloud's clock.
-    ledger: Option<Ledger>,
+    memory: Option<Memory>,
     work: Work,
-    /// The answer that is being taken whole: of a probe, or the refusal of a
+    /// The answer that is being taken whole: of a count, or the refusal of a
     /// page.
     call: Option<Call>,
+    audit: Option<Audit>,
+    cycle: Cycle,
+    budget: Budget,
     retention: Retention,
     /// This address has served this feed before.
     established: bool,
@@ -68,9 +78,25 @@ pub struct Collector {
 #[derive(Debug)]
 enum Work {
     None,
-    /// A count, for its answer's `Date`.
+    /// A count, for its answer's `Date` and the backlog.
     Probe(Query),
-    Walk(Box<Walk>),
+    /// A count, of tiles.
+    Count(Query),
+    /// The ids of a tile are being loaded.
+    Load(Repair),
+    /// Pages are being read.
+    Walk(Box<Walk>, Reason),
+}
+
+/// Why pages are read.
+#[derive(Debug)]
+enum Reason {
+    /// To get what is new.
+    Follow,
+    /// To get what lies before the start that was.
+    Fill,
+    /// To get what is late in one tile.
+    Repair(Repair),
 }
 
 /// What every organisation shares, lent for one call.
@@ -113,6 +139,8 @@ impl From<Error> for Halt {
 pub enum Need {
     /// This request sent.
     Send(RequestId, Request),
+    /// The stored value of this key.
+    Load(String),
     /// More of this request's answer.
     Read(RequestId),
     /// The batch handed out: it is full.
@@ -132,9 +160,12 @@ impl Collector {
             slot: Slot::new(requested.as_deref()),
             requested,
             owner,
-            ledger: None,
+            memory: None,
             work: Work::None,
             call: None,
+            audit: None,
+            cycle: Cycle::default(),
+            budget: Budget::default(),
             retention: Retention::new(settings.retention),
             established: false,
             backlog: None,
@@ -158,7 +189,7 @@ impl Collector {
         let Restored {
             owner,
             sequence,
-            ledger,
+            memory,
         } = restored;
         if owner.origin != self.owner.origin {
             let message = format!(
@@ -171,38 +202,42 @@ impl Collector {
             ]));
         }
         self.owner.organization = owner.organization.or(self.owner.organization.take());
-        self.ledger = Some(ledger);
+        self.memory = Some(memory);
         self.established = true;
         Ok(sequence)
     }
 
     /// The writes that store what was handed out.
     pub fn write(&mut self, sequence: u64) -> Vec<Write> {
-        match &self.ledger {
-            Some(ledger) => self.slot.write(&self.owner, sequence, ledger),
+        match &mut self.memory {
+            Some(memory) => self.slot.write(&self.owner, sequence, memory),
             None => Vec::new(),
         }
     }
 
     /// Forgets everything at or after `to`.
     pub fn rewind(&mut self, to: i64) {
-        match &mut self.ledger {
-            Some(ledger) => ledger.rewind(to),
-            None => self.ledger = Some(Ledger::new(to)),
+        self.audit = None;
+        match &mut self.memory {
+            Some(memory) => memory.rewind(to),
+            None => self.memory = Some(Memory::new(to)),
         }
     }
 
     /// How far it has come.
     pub fn progress(&self, now: Option<i64>) -> Option<Progress> {
-        let ledger = self.ledger.as_ref()?;
-        let behind = now
-            .unwrap_or(ledger.position())
-            .saturating_sub(ledger.position());
+        let memory = self.memory.as_ref()?;
+        let position = memory.ledger.position();
+        let behind = now.unwrap_or(position).saturating_sub(position);
+        let outcome = &memory.outcome;
         Some(Progress {
-            start: ledger.start(),
-            read_to: ledger.position(),
+            start: memory.ledger.start(),
+            read_to: position,
+            reconciled_to: outcome.reconciled_to,
             behind: u64::try_from(behind).unwrap_or(0),
+            reconciled: outcome.at.map(|_| (outcome.counted, outcome.read)),
             backlog: self.backlog,
+            lateness: memory.lateness.quantiles(),
         })
     }
 
@@ -210,8 +245,8 @@ impl Collector {
     pub fn open_requests(&self) -> Vec<RequestId> {
         let call = self.call.as_ref().map(Call::request);
         let walk = match &self.work {
-            Work::Walk(walk) => Some(walk.open_requests()),
-            Work::None | Work::Probe(_) => None,
+            Work::Walk(walk, _) => Some(walk.open_requests()),
+            _ => None,
         };
         call.into_iter().chain(walk.into_iter().flatten()).collect()
     }
@@ -225,7 +260,7 @@ impl Collector {
 
     /// Polling pauses here.
     pub fn pause(&mut self) {
-        if let Work::Walk(walk) = &mut self.work {
+        if let Work::Walk(walk, _) = &mut self.work {
             walk.pause();
         }
     }
@@ -235,13 +270,42 @@ impl Collector {
         if let Some(call) = &self.call {
             return Ok(Need::Read(call.request()));
         }
-        let (Work::Walk(walk), Some(ledger)) = (&mut self.work, &mut self.ledger) else {
-            return Ok(self.begin(shared).unwrap_or(Need::Caught));
+        match &self.work {
+            // What is new doesn't wait for what is old.
+            Work::Walk(_, Reason::Fill) if self.cycle.is_over(shared) => Err(Halt::Restart),
+            Work::Walk(..) => self.read_on(shared),
+            Work::Load(repair) => Ok(match repair.wants() {
+                Some(number) => Need::Load(self.slot.key(number)),
+                None => self.begin_repair(shared),
+            }),
+            Work::None | Work::Probe(_) | Work::Count(_) => self.choose(shared),
+        }
+    }
+
+    /// Reads rows, as far as what has come allows.
+    fn read_on(&mut self, shared: &mut Shared<'_>) -> std::result::Result<Need, Halt> {
+        let now = shared.now();
+        let (Work::Walk(walk, reason), Some(memory)) = (&mut self.work, &mut self.memory) else {
+            return Ok(Need::Caught);
+        };
+        let mut reader;
+        let account: &mut dyn Account = match (reason, &mut memory.fill) {
+            (Reason::Repair(repair), _) => {
+                reader = Reader {
+                    repair,
+                    tiles: memory.ledger.tiles_mut(),
+                    lateness: &mut memory.lateness,
+                    now,
+                };
+                &mut reader
+            }
+            (Reason::Fill, Some(fill)) => &mut fill.ledger,
+            (Reason::Fill | Reason::Follow, _) => &mut memory.ledger,
         };
         let before = shared.batch.counters.received;
         let settings = shared.settings;
         let turn = walk.advance(&mut Desk {
-            ledger,
+            account,
             organization: &mut self.owner.organization,
             batch: shared.batch,
             limits: shared.limits,
@@ -263,11 +327,12 @@ impl Collector {
                 Ok(Need::Send(id, self.request(shared, "/events", body)))
             }
             Turn::End => {
-                self.work = Work::None;
-                self.mixed = false;
-                self.established = true;
-                self.backlog = self.backlog.map(|_| 0);
-                Ok(Need::Caught)
+                self.ended(shared);
+                // What was read is not kept waiting for what comes next.
+                match shared.batch.is_empty() {
+                    true => self.choose(shared),
+                    false => Ok(Need::HandOut),
+                }
             }
             Turn::Restart => {
                 self.mixed = walk.is_mixed();
@@ -275,6 +340,14 @@ impl Collector {
             }
             Turn::Fail(error) => Err(error.into()),
             Turn::Garbage(bytes) => Err(refusal::no_array(self.asked(shared), &bytes).into()),
+        }
+    }
+
+    /// Takes the value of the key that was to be loaded.
+    pub fn load(&mut self, value: Option<&[u8]>) -> Result<()> {
+        match &mut self.work {
+            Work::Load(repair) => repair.load(value).ok_or_else(|| self.slot.corrupt()),
+            _ => Ok(()),
         }
     }
 
@@ -301,7 +374,7 @@ impl Collector {
             };
         }
         let asked = self.asked(shared);
-        let Work::Walk(walk) = &mut self.work else {
+        let Work::Walk(walk, _) = &mut self.work else {
             return Ok(());
         };
         match input {
@@ -310,11 +383,7 @@ impl Collector {
                 return Err(refusal::not_the_api(asked, "a page in HTML").into());
             }
             Input::Head(head) => {
-                let now = shared
-                    .clock
-                    .now(shared.reading)
-                    .unwrap_or(shared.reading.wall);
-                walk.head(id, &head, now)?;
+                walk.head(id, &head, shared.now())?;
             }
             Input::Body(bytes) => walk.body(id, bytes),
             Input::End => walk.end(id),
@@ -327,55 +396,7 @@ impl Collector {
         Ok(())
     }
 
-    /// Chooses what to do next, and begins it. None: nothing is to be read yet.
-    fn begin(&mut self, shared: &mut Shared<'_>) -> Option<Need> {
-        let services = mapping::services(shared.settings.event_types);
-        let id = next_id(shared.last_request);
-        let Some(now) = shared.clock.now(shared.reading) else {
-            let start = self.ledger.as_ref().map(Ledger::position);
-            let start = start.unwrap_or(shared.reading.wall.saturating_sub(FIRST_LOOK));
-            let query = Query {
-                services,
-                start,
-                end: None,
-            };
-            let request = self.request(shared, "/events/count", query.count());
-            self.work = Work::Probe(query);
-            self.call = Some(Call::new(id, None));
-            return Some(Need::Send(id, request));
-        };
-        let ledger = self.ledger.get_or_insert_with(|| {
-            Ledger::new(match shared.settings.start {
-                Start::At(moment) => moment,
-                Start::Back(back) => now.saturating_sub(back),
-            })
-        });
-        self.retention.keep(ledger, now, shared.batch);
-        let start = ledger.position();
-        if start >= now {
-            return None;
-        }
-        let mut end = None;
-        if ledger.after(now) > MAX_FUTURE_IDS {
-            shared.batch.find(
-                Kind::FarFuture,
-                "more than 10,000 events are dated in the future",
-            );
-            end = Some(now.saturating_add(DAY));
-        }
-        let query = Query {
-            services,
-            start,
-            end,
-        };
-        let limit = u32::try_from(shared.limits.max_events).unwrap_or(MAX_LIMIT);
-        let limit = limit.clamp(1, MAX_LIMIT);
-        let request = self.request(shared, "/events", query.events(limit, None));
-        self.work = Work::Walk(Box::new(Walk::new(query, limit, self.mixed, id)));
-        Some(Need::Send(id, request))
-    }
-
-    /// An answer is whole: that of a probe, or the refusal of a page.
+    /// An answer is whole: that of a count, or the refusal of a page.
     fn answered(
         &mut self,
         answer: &Answer,
@@ -384,16 +405,16 @@ impl Collector {
         let asked = self.asked(shared);
         let probing = matches!(self.work, Work::Probe(_));
         match refusal::counted(asked, &answer.head, &answer.body) {
-            Ok(count) => self.backlog = self.ledger.as_ref().map(|_| count),
+            Ok(count) if probing => self.backlog = self.memory.as_ref().map(|_| count),
+            Ok(count) => self.counted(count, shared),
             Err(Refusal::PastRetention(days)) => {
-                // A long walk's own start may grow too old; its rows have not.
-                let moved = self
-                    .ledger
-                    .as_ref()
-                    .is_some_and(|it| it.position() > asked.start);
+                // What a long walk began with may grow too old; its rows have
+                // not. So may the oldest tile.
+                let moved = self.oldest_asked(shared) > asked.start;
                 if !self.retention.learn(days) && !moved && !probing {
                     return Err(Halt::Failed(self.retention.refused()));
                 }
+                self.audit = None;
                 if !probing {
                     return Err(Halt::Restart);
                 }
@@ -410,11 +431,61 @@ impl Collector {
         Ok(())
     }
 
+    /// The count of tiles has come.
+    fn counted(&mut self, count: u64, shared: &mut Shared<'_>) {
+        let (Some(audit), Some(memory)) = (&mut self.audit, &mut self.memory) else {
+            return;
+        };
+        let tiles = memory.ledger.tiles_mut();
+        if let Some((tile, surplus)) = audit.counted(count, tiles) {
+            let (from, to) = (rfc3339(tile.from), rfc3339(tile.to));
+            let (rows, more) = (tile.rows, surplus);
+            let message = format!(
+                "from {from} to {to} JumpCloud gives {rows} events and counts {more:+} besides"
+            );
+            shared.batch.find(Kind::CountDiffers, message);
+        }
+    }
+
+    /// A walk has read all that it was for.
+    fn ended(&mut self, shared: &Shared<'_>) {
+        let work = std::mem::replace(&mut self.work, Work::None);
+        let (Work::Walk(walk, reason), Some(memory)) = (work, &mut self.memory) else {
+            return;
+        };
+        self.established = true;
+        match reason {
+            Reason::Follow => {
+                self.mixed = false;
+                self.backlog = self.backlog.map(|_| 0);
+                self.cycle.follow(shared.reading.monotonic);
+            }
+            Reason::Fill => {
+                self.cycle.filled = true;
+                if memory.fill.as_ref().is_some_and(memory::Fill::is_done) {
+                    memory.end_fill();
+                }
+            }
+            Reason::Repair(repair) => {
+                let from = repair.from();
+                let tiles = memory.ledger.tiles_mut();
+                repair.finish(tiles);
+                if walk.met_end() {
+                    // No edge, for `end_time` may be read either way.
+                    tiles.unedge(from);
+                    self.audit = None;
+                } else if let Some(audit) = &mut self.audit {
+                    audit.reread(tiles);
+                }
+            }
+        }
+    }
+
     fn asked<'a>(&self, shared: &Shared<'a>) -> Asked<'a> {
         let query = match &self.work {
-            Work::Walk(walk) => Some(walk.query()),
-            Work::Probe(query) => Some(query),
-            Work::None => None,
+            Work::Walk(walk, _) => Some(walk.query()),
+            Work::Probe(query) | Work::Count(query) => Some(query),
+            Work::None | Work::Load(_) => None,
         };
         Asked {
             url: &shared.settings.api_base_url,
@@ -435,6 +506,14 @@ impl Collector {
             path,
             body,
         )
+    }
+}
+
+impl Shared<'_> {
+    /// JumpCloud's time, or before its first answer this machine's: ms since
+    /// 1970 UTC.
+    fn now(&self) -> i64 {
+        self.clock.now(self.reading).unwrap_or(self.reading.wall)
     }
 }
 

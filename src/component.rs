@@ -61,7 +61,7 @@ impl source::GuestFeed for FeedResource {
         let (feed, _) = &mut *self.0.borrow_mut();
         restore(feed)?;
         let mut check = Check::new(feed);
-        drive(&mut check, &mut Requests::default());
+        drive(&mut check, &mut Requests::default())?;
         Ok(check.finish(now())?.into_iter().map(Into::into).collect())
     }
 
@@ -69,7 +69,7 @@ impl source::GuestFeed for FeedResource {
         let (feed, requests) = &mut *self.0.borrow_mut();
         restore(feed)?;
         feed.poll(limits.into(), now())?;
-        drive(feed, requests);
+        drive(feed, requests)?;
         Ok(feed.take_batch(now())?.into())
     }
 
@@ -106,16 +106,17 @@ impl transform::GuestTransformer for TransformerResource {
 }
 
 /// Does what the machine says until it is done.
-fn drive(machine: &mut impl Machine, requests: &mut Requests) {
+fn drive(machine: &mut impl Machine, requests: &mut Requests) -> Result<(), Error> {
     loop {
         match machine.step(now()) {
             Step::Send(id, request) => requests.send(id, request),
             Step::Drop(id) => requests.drop(id),
+            Step::Load(key) => machine.load(get(&open_bucket()?, &key)?, now()),
             Step::Read(id, until) => {
                 let input = requests.read(id, until);
                 machine.handle(id, input, now());
             }
-            Step::Done => return,
+            Step::Done => return Ok(()),
         }
     }
 }
@@ -127,7 +128,7 @@ fn restore(feed: &mut Feed) -> Result<(), Error> {
     };
     let bucket = open_bucket()?;
     loop {
-        let value = bucket.get(&key).map_err(|error| storage(&error, "read"))?;
+        let value = get(&bucket, &key)?;
         feed.restore(value.as_deref())?;
         match feed.wants() {
             Some(next) => key = next,
@@ -148,6 +149,10 @@ fn write(writes: Vec<Write>) -> Result<(), Error> {
         }
         .map_err(|error| storage(&error, "written"))
     })
+}
+
+fn get(bucket: &store::Bucket, key: &str) -> Result<Option<Vec<u8>>, Error> {
+    bucket.get(key).map_err(|error| storage(&error, "read"))
 }
 
 /// The feed's own bucket.

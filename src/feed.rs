@@ -5,7 +5,8 @@
 //!
 //! ```text
 //!   open ─► (wants → restore)* ─► poll ─► step ─┬─ Send(id, request)    start it; go on at once
-//!            stored state                       ├─ Read(id, until)      wait for it, or until then:
+//!            stored state                       ├─ Load(key)            load(its stored value)
+//!                                               ├─ Read(id, until)      wait for it, or until then:
 //!                                               │                       handle(Head | Body | End |
 //!                                               │                              Failed | Nothing)
 //!                                               ├─ Drop(id)             forget the request
@@ -15,7 +16,8 @@
 //! * **Before everything**: [`Feed::open`], then, as long as [`Feed::wants`]
 //!   names a key, [`Feed::restore`] with its stored value.
 //! * **A poll**: [`Feed::poll`], then [`step`](Machine::step) until [`Step::Done`], with
-//!   a [`handle`](Machine::handle) after each [`Step::Read`]; then [`Feed::take_batch`].
+//!   a [`handle`](Machine::handle) after each [`Step::Read`] and a [`load`](Machine::load)
+//!   after each [`Step::Load`]; then [`Feed::take_batch`].
 //! * **After it**: [`Feed::ack`] gives the writes that make it the stored state.
 //!   Until then every further poll is refused, and a new `Feed` opened from the
 //!   store hands out the same again.
@@ -54,6 +56,8 @@ pub enum Input {
 pub enum Step {
     /// Send this request.
     Send(RequestId, Request),
+    /// Read the stored value of this key.
+    Load(String),
     /// Wait for the next input of this request, until this monotonic time (ms)
     /// at most.
     Read(RequestId, u64),
@@ -69,6 +73,8 @@ pub trait Machine {
     fn step(&mut self, reading: Reading) -> Step;
     /// Takes what came of the request that was to be read.
     fn handle(&mut self, id: RequestId, input: Input, reading: Reading);
+    /// Takes the value of the key that was to be loaded; none: there is none.
+    fn load(&mut self, value: Option<Vec<u8>>, reading: Reading);
 }
 
 /// One collection.
@@ -196,7 +202,8 @@ impl Feed {
                 return Ok(());
             }
             Some(restoring) => {
-                let sequence = member.collector.restore(restoring.finish())?;
+                let restored = member.collector.slot().finish(restoring)?;
+                let sequence = member.collector.restore(restored)?;
                 self.acked = self.acked.max(sequence);
             }
             None => {}
@@ -397,6 +404,7 @@ impl Machine for Feed {
             let (collector, mut shared) = self.lend(limits, reading);
             match collector.next(&mut shared) {
                 Ok(Need::Send(id, request)) => return Step::Send(id, request),
+                Ok(Need::Load(key)) => return Step::Load(key),
                 Ok(Need::Read(id)) if reading.monotonic < until => return Step::Read(id, until),
                 Ok(Need::Read(_) | Need::HandOut) => self.finish(Ok(())),
                 Ok(Need::Caught) => {
@@ -424,6 +432,14 @@ impl Machine for Feed {
         let handled = collector.handle(id, input, &mut shared);
         if let Err(halt) = handled {
             self.halt(halt, reading);
+        }
+    }
+
+    fn load(&mut self, value: Option<Vec<u8>>, reading: Reading) {
+        let member = self.members.get_mut(self.turn);
+        let loaded = member.map_or(Ok(()), |member| member.collector.load(value.as_deref()));
+        if let Err(error) = loaded {
+            self.halt(error.into(), reading);
         }
     }
 }

@@ -72,6 +72,9 @@ findings! {
     ClockSkew "clock-skew" Warning:
         "This machine's clock is more than 30 seconds off JumpCloud's.",
         "Set up time synchronisation; collection itself goes by JumpCloud's clock.";
+    CountDiffers "count-differs" Warning:
+        "JumpCloud counts other events in a period than it gives, even when they are fetched again.",
+        "Nothing is missing that JumpCloud gives; if it stays, tell JumpCloud's support the period.";
     ExpiryUnknown "expiry-unknown" Info:
         "Nobody knows when the credential expires: JumpCloud does not tell.",
         "Set `token_expires` to the day chosen when the key was made; you are warned in time.";
@@ -81,9 +84,15 @@ findings! {
     Gap "gap" Error:
         "Events are gone: the feed stood still for longer than JumpCloud keeps them.",
         "Note the period named; no collector can fetch it any more.";
+    HorizonShortened "horizon-shortened" Warning:
+        "There are more than 2,000,000 events within `late_horizon`; late ones are looked for less far back.",
+        "Set a shorter `late_horizon`.";
     KeyExpiry "key-expiry" Warning:
         "The credential expires within 14 days, or has expired.",
         "Make a new key in the Admin Portal, put it in the place of `token`, set `token_expires`.";
+    NewSelection "new-selection" Info:
+        "Other event types are selected than before; what was read is read once more for them.",
+        "Note from when the new types are complete; to have more, set an earlier `start` in a new feed.";
     OddToken "odd-token" Warning:
         "The credential does not look like what `authorization` says it is.",
         "See the message; if the credential works, nothing.";

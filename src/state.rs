@@ -1,26 +1,37 @@
-//! The stored form of a feed's position.
+//! The stored form of what a feed remembers.
 //!
 //! One organisation has one `head` (JSON, so that a person can read it), and
-//! when there are many ids, keys of their own for these. New keys are written
-//! first, the head last, old keys deleted after it: whichever write is the last
-//! to succeed, the head that is found names keys that are whole.
+//! what is large lies under keys of its own: the ids of each tile, and when
+//! they are many, the ids at the position and the table of tiles. Such a key
+//! has a number and is never changed. New keys are written first, the head
+//! last, old keys deleted after it: whichever write is the last to succeed, the
+//! head that is found names keys that are whole.
+
+mod table;
+
+use std::collections::VecDeque;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
+use crate::collect::audit::Outcome;
+use crate::collect::lateness::Lateness;
 use crate::collect::ledger::{Identity, Known, Ledger};
+use crate::collect::memory::{Fill, Memory};
+use crate::collect::tiles::{Keys, Tiles};
 use crate::error::{Error, Failure};
 
 /// Version of the format that is written. A newer one is refused, older ones
 /// are read.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
-/// So many ids are kept in the head itself.
-const INLINE_IDS: usize = 4_096;
+/// What is no longer than this is kept in the head itself; 256 KiB are allowed
+/// a value.
+const INLINE: usize = 72 << 10;
 
-/// So many ids are kept under one key: 204 KiB, with 256 KiB allowed a value.
-const IDS_PER_KEY: usize = 12_288;
+/// What is longer is cut into values of so many bytes.
+const VALUE: usize = 192 << 10;
 
 /// Bytes of one id: whether it is dated, time, identity.
 const ID_LENGTH: usize = 17;
@@ -34,7 +45,7 @@ pub enum Write {
     Delete(String),
 }
 
-/// What is stored of one organisation beside its ledger.
+/// Whose the state is.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Owner {
     /// Origin of the API, as in `https://api.jumpcloud.com`.
@@ -47,15 +58,61 @@ pub struct Owner {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Slot {
     head: String,
-    /// Numbers of the keys that the stored head names.
-    keys: Vec<u64>,
-    /// Numbers that an earlier head named: perhaps not deleted yet.
-    obsolete: Vec<u64>,
+    /// Number of the next key.
+    next: u64,
+    /// Keys that the next head no longer names.
+    outdated: Vec<Keys>,
+    /// Keys that the stored head no longer names: perhaps not deleted yet.
+    obsolete: Vec<Keys>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
 struct Head {
     format: u32,
+    version: String,
+    origin: String,
+    organization: Option<String>,
+    sequence: u64,
+    #[serde(flatten)]
+    ledger: LedgerHead,
+    fill: Option<FillHead>,
+    selection: Option<u32>,
+    start_setting: Option<String>,
+    audit: Outcome,
+    lateness: Lateness,
+    surveyed: Option<i64>,
+    next: u64,
+    obsolete: Vec<(u64, u64)>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+struct LedgerHead {
+    start: i64,
+    position: i64,
+    ids: Blob,
+    tiles: Blob,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+struct FillHead {
+    end: i64,
+    #[serde(flatten)]
+    ledger: LedgerHead,
+}
+
+/// Bytes in the head (base64), or under the keys with these numbers.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(untagged)]
+enum Blob {
+    #[default]
+    None,
+    Inline(String),
+    Keys(Vec<u64>),
+}
+
+/// Format 1: a position and its ids, no tiles.
+#[derive(Debug, Deserialize)]
+struct HeadV1 {
     version: String,
     origin: String,
     organization: Option<String>,
@@ -67,12 +124,17 @@ struct Head {
     obsolete: Vec<u64>,
 }
 
-/// A head as it was read; its ids may lie in further keys.
+/// Values of keys, in the order in which a head names them.
+type Values = VecDeque<Vec<u8>>;
+
+/// A head as it was read, and what it names beside it.
 #[derive(Debug)]
 pub struct Restoring {
     head: Head,
-    known: Vec<Known>,
+    /// Keys to be read, the last one first.
     wanted: Vec<String>,
+    /// Values read, in order.
+    values: Values,
 }
 
 /// A stored state, whole.
@@ -82,8 +144,8 @@ pub struct Restored {
     pub owner: Owner,
     /// Number of the last acked batch.
     pub sequence: u64,
-    /// Position and ids.
-    pub ledger: Ledger,
+    /// What is remembered.
+    pub memory: Memory,
 }
 
 impl Slot {
@@ -92,7 +154,8 @@ impl Slot {
         let head = organization.map_or("head".to_owned(), |id| format!("head.{id}"));
         Self {
             head,
-            keys: Vec::new(),
+            next: 0,
+            outdated: Vec::new(),
             obsolete: Vec::new(),
         }
     }
@@ -100,6 +163,11 @@ impl Slot {
     /// Key of the head.
     pub fn head_key(&self) -> &str {
         &self.head
+    }
+
+    /// Name of a numbered key.
+    pub fn key(&self, number: u64) -> String {
+        format!("{}.ids.{number}", self.head)
     }
 
     /// Reads the head.
@@ -110,93 +178,143 @@ impl Slot {
             version: String,
         }
         let version: Version = serde_json::from_slice(bytes).map_err(|_| self.corrupt())?;
-        if version.format > FORMAT {
-            return Err(Error::Storage(
-                Failure::new(format!(
-                    "the state was written by a newer version of the plugin ({})",
-                    version.version
-                ))
-                .hint("load that version or a later one; this one would lose its place"),
-            ));
-        }
-        let head: Head = serde_json::from_slice(bytes).map_err(|_| self.corrupt())?;
-        self.keys.clone_from(&head.keys);
-        self.obsolete.clone_from(&head.obsolete);
-        let ids = BASE64.decode(&head.ids).map_err(|_| self.corrupt())?;
-        let wanted = head
-            .keys
-            .iter()
-            .rev()
-            .map(|number| self.key(*number))
-            .collect();
-        let mut restoring = Restoring {
-            head,
-            known: Vec::new(),
-            wanted,
+        let head = match version.format {
+            1 => serde_json::from_slice::<HeadV1>(bytes).map(Head::from),
+            FORMAT => serde_json::from_slice(bytes),
+            _ => {
+                return Err(Error::Storage(
+                    Failure::new(format!(
+                        "the state was written by a newer version of the plugin ({})",
+                        version.version
+                    ))
+                    .hint("load that version or a later one; this one would lose its place"),
+                ));
+            }
         };
-        restoring.take(&ids).ok_or_else(|| self.corrupt())?;
-        Ok(restoring)
+        let head = head.map_err(|_| self.corrupt())?;
+        let keys = |&(first, last)| Keys { first, last };
+        self.next = head.next;
+        self.obsolete = head.obsolete.iter().map(keys).collect();
+        // A head always names all of its blobs: the next one has others.
+        self.outdated = head
+            .blobs()
+            .flat_map(Blob::numbers)
+            .map(Keys::one)
+            .collect();
+        let mut wanted: Vec<String> = head
+            .blobs()
+            .flat_map(Blob::numbers)
+            .map(|number| self.key(number))
+            .collect();
+        wanted.reverse();
+        let values = Default::default();
+        Ok(Restoring {
+            head,
+            wanted,
+            values,
+        })
     }
 
     /// Reads the next of the keys that the head names.
     pub fn read_key(&self, restoring: &mut Restoring, bytes: Option<&[u8]>) -> Result<(), Error> {
         restoring.wanted.pop();
-        let taken = bytes.and_then(|bytes| restoring.take(bytes));
-        taken.ok_or_else(|| self.corrupt())
+        let bytes = bytes.ok_or_else(|| self.corrupt())?;
+        restoring.values.push_back(bytes.to_vec());
+        Ok(())
+    }
+
+    /// The whole state.
+    pub fn finish(&self, restoring: Restoring) -> Result<Restored, Error> {
+        restoring.finish().ok_or_else(|| self.corrupt())
     }
 
     /// The writes that make this the stored state.
-    pub fn write(&mut self, owner: &Owner, sequence: u64, ledger: &Ledger) -> Vec<Write> {
-        let known: Vec<Known> = ledger.known().collect();
-        let before = std::mem::take(&mut self.keys);
-        let mut number = before
-            .iter()
-            .chain(&self.obsolete)
-            .max()
-            .map_or(0, |last| last + 1);
+    pub fn write(&mut self, owner: &Owner, sequence: u64, memory: &mut Memory) -> Vec<Write> {
         let mut writes = Vec::new();
-        let mut inline = String::new();
-        if known.len() <= INLINE_IDS {
-            inline = BASE64.encode(encode(&known));
-        } else {
-            for ids in known.chunks(IDS_PER_KEY) {
-                writes.push(Write::Set(self.key(number), encode(ids)));
-                self.keys.push(number);
-                number += 1;
-            }
-        }
-        let stale = std::mem::replace(&mut self.obsolete, before);
+        let outdated = std::mem::take(&mut self.outdated);
+        let stale = std::mem::replace(&mut self.obsolete, outdated);
+        let ledger = self.write_ledger(&mut memory.ledger, &mut writes);
+        let fill = memory.fill.as_mut().map(|fill| FillHead {
+            end: fill.end,
+            ledger: self.write_ledger(&mut fill.ledger, &mut writes),
+        });
         let head = Head {
             format: FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             origin: owner.origin.clone(),
             organization: owner.organization.clone(),
             sequence,
-            start: ledger.start(),
-            position: ledger.position(),
-            ids: inline,
-            keys: self.keys.clone(),
-            obsolete: self.obsolete.clone(),
+            ledger,
+            fill,
+            selection: memory.selection,
+            start_setting: memory.start.clone(),
+            audit: memory.outcome.clone(),
+            lateness: memory.lateness.clone(),
+            surveyed: memory.surveyed,
+            next: self.next,
+            obsolete: self
+                .obsolete
+                .iter()
+                .map(|keys| (keys.first, keys.last))
+                .collect(),
         };
+        self.outdated = head
+            .blobs()
+            .flat_map(Blob::numbers)
+            .map(Keys::one)
+            .collect();
         // Nothing in it can fail to serialise.
         writes.push(Write::Set(
             self.head.clone(),
             serde_json::to_vec(&head).unwrap_or_default(),
         ));
-        let deleted = stale.iter().chain(&self.obsolete);
-        writes.extend(deleted.map(|number| Write::Delete(self.key(*number))));
+        let deleted = stale
+            .iter()
+            .chain(&self.obsolete)
+            .flat_map(|keys| keys.numbers());
+        writes.extend(deleted.map(|number| Write::Delete(self.key(number))));
         writes
     }
 
-    fn key(&self, number: u64) -> String {
-        format!("{}.ids.{number}", self.head)
-    }
-
-    fn corrupt(&self) -> Error {
+    /// A key that the state names isn't there, or can't be read.
+    pub fn corrupt(&self) -> Error {
         Error::Storage(
             Failure::new(format!("the stored state `{}` can't be read", self.head))
                 .hint("restore the state from a copy; or reset the feed, after which it begins at `start` and repeats what it collected before"),
         )
+    }
+
+    fn write_ledger(&mut self, ledger: &mut Ledger, writes: &mut Vec<Write>) -> LedgerHead {
+        for ids in ledger.tiles_mut().unstored() {
+            ids.store(|value| self.write_key(value, writes));
+        }
+        self.obsolete.extend(ledger.tiles_mut().take_dropped());
+        let known: Vec<Known> = ledger.known().collect();
+        LedgerHead {
+            start: ledger.start(),
+            position: ledger.position(),
+            ids: self.write_blob(encode(&known), writes),
+            tiles: self.write_blob(table::encode(ledger.tiles()), writes),
+        }
+    }
+
+    fn write_blob(&mut self, bytes: Vec<u8>, writes: &mut Vec<Write>) -> Blob {
+        if bytes.len() <= INLINE {
+            return Blob::Inline(BASE64.encode(bytes));
+        }
+        let values = bytes.chunks(VALUE);
+        Blob::Keys(
+            values
+                .map(|value| self.write_key(value.to_vec(), writes))
+                .collect(),
+        )
+    }
+
+    fn write_key(&mut self, value: Vec<u8>, writes: &mut Vec<Write>) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        writes.push(Write::Set(self.key(number), value));
+        number
     }
 }
 
@@ -206,40 +324,113 @@ impl Restoring {
         self.wanted.last().map(String::as_str)
     }
 
-    /// The whole state.
-    pub fn finish(self) -> Restored {
-        let Head {
-            origin,
-            organization,
-            sequence,
-            start,
-            position,
-            ..
-        } = self.head;
-        Restored {
+    fn finish(mut self) -> Option<Restored> {
+        let ledger = read_ledger(&self.head.ledger, &mut self.values)?;
+        let fill = match &self.head.fill {
+            Some(fill) => Some(Fill {
+                end: fill.end,
+                ledger: read_ledger(&fill.ledger, &mut self.values)?,
+            }),
+            None => None,
+        };
+        let head = self.head;
+        Some(Restored {
             owner: Owner {
-                origin,
-                organization,
+                origin: head.origin,
+                organization: head.organization,
             },
-            sequence,
-            ledger: Ledger::restore(start, position, self.known),
+            sequence: head.sequence,
+            memory: Memory {
+                ledger,
+                fill,
+                selection: head.selection,
+                start: head.start_setting,
+                outcome: head.audit,
+                lateness: head.lateness,
+                surveyed: head.surveyed,
+            },
+        })
+    }
+}
+
+impl Head {
+    /// Everything that may lie in other keys, in order.
+    fn blobs(&self) -> impl Iterator<Item = &Blob> {
+        let fill = self.fill.as_ref().map(|fill| &fill.ledger);
+        [Some(&self.ledger), fill]
+            .into_iter()
+            .flatten()
+            .flat_map(|ledger| [&ledger.ids, &ledger.tiles])
+    }
+}
+
+impl From<HeadV1> for Head {
+    fn from(head: HeadV1) -> Self {
+        let numbers = head.keys.iter().chain(&head.obsolete);
+        Self {
+            next: numbers.max().map_or(0, |last| last + 1),
+            format: FORMAT,
+            version: head.version,
+            origin: head.origin,
+            organization: head.organization,
+            sequence: head.sequence,
+            ledger: LedgerHead {
+                start: head.start,
+                position: head.position,
+                ids: if head.keys.is_empty() {
+                    Blob::Inline(head.ids)
+                } else {
+                    Blob::Keys(head.keys)
+                },
+                tiles: Blob::None,
+            },
+            fill: None,
+            selection: None,
+            start_setting: None,
+            audit: Outcome::default(),
+            lateness: Lateness::default(),
+            surveyed: None,
+            obsolete: head
+                .obsolete
+                .iter()
+                .map(|number| (*number, *number))
+                .collect(),
         }
+    }
+}
+
+impl Blob {
+    fn numbers(&self) -> impl Iterator<Item = u64> {
+        let numbers = match self {
+            Self::Keys(numbers) => numbers.as_slice(),
+            Self::None | Self::Inline(_) => &[],
+        };
+        numbers.iter().copied()
     }
 
-    fn take(&mut self, bytes: &[u8]) -> Option<()> {
-        let chunks = bytes.chunks_exact(ID_LENGTH);
-        let whole = chunks.remainder().is_empty();
-        for id in chunks {
-            let (dated, rest) = id.split_first()?;
-            let (time, id) = rest.split_first_chunk()?;
-            self.known.push(Known {
-                time: i64::from_be_bytes(*time),
-                dated: *dated == 1,
-                id: Identity(u64::from_be_bytes(id.try_into().ok()?)),
-            });
+    fn read(&self, values: &mut Values) -> Option<Vec<u8>> {
+        match self {
+            Self::None => Some(Vec::new()),
+            Self::Inline(text) => BASE64.decode(text).ok(),
+            Self::Keys(numbers) => {
+                let mut bytes = Vec::new();
+                for _ in numbers {
+                    bytes.append(&mut values.pop_front()?);
+                }
+                Some(bytes)
+            }
         }
-        whole.then_some(())
     }
+}
+
+fn read_ledger(head: &LedgerHead, values: &mut Values) -> Option<Ledger> {
+    let known = decode(&head.ids.read(values)?)?;
+    let tiles = match &head.tiles {
+        // Before there were tiles: they begin at the position.
+        Blob::None => Tiles::new(head.position),
+        blob => table::decode(&blob.read(values)?)?,
+    };
+    Some(Ledger::restore(head.start, head.position, known, tiles))
 }
 
 fn encode(known: &[Known]) -> Vec<u8> {
@@ -252,125 +443,23 @@ fn encode(known: &[Known]) -> Vec<u8> {
     bytes
 }
 
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use super::*;
-
-    fn apply(store: &mut BTreeMap<String, Vec<u8>>, writes: &[Write]) {
-        for write in writes {
-            match write {
-                Write::Set(key, value) => {
-                    assert!(value.len() <= 256 << 10, "a value of {} bytes", value.len());
-                    store.insert(key.clone(), value.clone());
-                }
-                Write::Delete(key) => {
-                    store.remove(key);
-                }
-            }
-        }
+fn decode(bytes: &[u8]) -> Option<Vec<Known>> {
+    let chunks = bytes.chunks_exact(ID_LENGTH);
+    if !chunks.remainder().is_empty() {
+        return None;
     }
-
-    fn read(store: &BTreeMap<String, Vec<u8>>) -> Result<Restored, Error> {
-        let mut slot = Slot::new(None);
-        let mut restoring = slot.read_head(&store[slot.head_key()])?;
-        while let Some(key) = restoring.wants() {
-            let value = store.get(key).cloned();
-            slot.read_key(&mut restoring, value.as_deref())?;
-        }
-        Ok(restoring.finish())
-    }
-
-    fn ledger(ids: u64) -> Ledger {
-        let mut ledger = Ledger::new(1_000);
-        (0..ids).for_each(|n| ledger.note(2_000 + n as i64 / 3, Identity(n)));
-        ledger.note_undated(Identity(7));
-        ledger.advance(1_500);
-        ledger
-    }
-
-    fn owner() -> Owner {
-        Owner {
-            origin: "https://api.jumpcloud.com".to_owned(),
-            organization: Some("a".to_owned()),
-        }
-    }
-
-    #[test]
-    fn few_ids_and_many_are_stored_whole_and_old_keys_go() {
-        let (mut store, mut slot) = (BTreeMap::new(), Slot::new(None));
-        for (sequence, ids) in [
-            (1, 10),
-            (2, 30_000),
-            (3, 40_000),
-            (4, 30_000),
-            (5, 10),
-            (6, 10),
-        ] {
-            apply(&mut store, &slot.write(&owner(), sequence, &ledger(ids)));
-            let restored = read(&store).unwrap();
-            assert_eq!(
-                restored,
-                Restored {
-                    owner: owner(),
-                    sequence,
-                    ledger: ledger(ids)
-                }
-            );
-        }
-        assert_eq!(store.keys().collect::<Vec<_>>(), ["head"]);
-    }
-
-    #[test]
-    fn a_tear_between_any_two_writes_loses_nothing() {
-        let (mut store, mut slot) = (BTreeMap::new(), Slot::new(None));
-        apply(&mut store, &slot.write(&owner(), 1, &ledger(20_000)));
-        let writes = slot.clone().write(&owner(), 2, &ledger(30_000));
-        for done in 0..=writes.len() {
-            let mut torn = store.clone();
-            apply(&mut torn, &writes[..done]);
-            let restored = read(&torn).unwrap();
-            assert!(matches!(restored.sequence, 1 | 2));
-            // Whatever was left behind is gone two writes later.
-            let mut slot = Slot::new(None);
-            slot.read_head(&torn["head"]).unwrap();
-            for sequence in [3, 4, 5] {
-                apply(&mut torn, &slot.write(&owner(), sequence, &ledger(20_000)));
-            }
-            assert_eq!(read(&torn).unwrap().sequence, 5);
-            assert!(torn.len() <= 4, "{:?}", torn.keys());
-        }
-    }
-
-    #[test]
-    fn a_newer_format_and_a_corrupt_one_are_refused_with_advice() {
-        let mut slot = Slot::new(None);
-        let newer = br#"{"format":99,"version":"9.0.0","anything":true}"#;
-        let error = slot.read_head(newer).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "the state was written by a newer version of the plugin (9.0.0)"
-        );
-        for corrupt in [&b""[..], b"{}", br#"{"format":1,"version":"0.1.0"}"#] {
-            let error = slot.read_head(corrupt).unwrap_err().to_string();
-            assert_eq!(error, "the stored state `head` can't be read");
-        }
-    }
-
-    #[test]
-    fn a_missing_or_cut_key_is_corrupt() {
-        let (mut store, mut slot) = (BTreeMap::new(), Slot::new(None));
-        apply(&mut store, &slot.write(&owner(), 1, &ledger(20_000)));
-        let key = store
-            .keys()
-            .find(|key| key.contains("ids"))
-            .unwrap()
-            .clone();
-        let mut cut = store.clone();
-        cut.get_mut(&key).unwrap().pop();
-        assert!(read(&cut).is_err());
-        store.remove(&key);
-        assert!(read(&store).is_err());
-    }
+    let known = |id: &[u8]| {
+        let (dated, rest) = id.split_first()?;
+        let (time, id) = rest.split_first_chunk()?;
+        Some(Known {
+            time: i64::from_be_bytes(*time),
+            dated: *dated == 1,
+            id: Identity(u64::from_be_bytes(id.try_into().ok()?)),
+        })
+    };
+    chunks.map(known).collect()
 }
+
+#[cfg(test)]
+#[path = "state/tests.rs"]
+mod tests;

@@ -135,5 +135,8 @@ fn requests_stay_near_the_number_of_pages() {
         "{:?}",
         world.model.stats
     );
-    assert_eq!(world.model.stats.count, 1);
+    assert_eq!(
+        world.model.stats.count, 2,
+        "one for the time, one of all tiles"
+    );
 }

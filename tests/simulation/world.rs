@@ -294,6 +294,10 @@ impl World {
         loop {
             match self.feed.step(self.reading()) {
                 Step::Send(id, request) => self.send(id, &request),
+                Step::Load(key) => {
+                    let value = self.store.get(&key).cloned();
+                    self.feed.load(value, self.reading());
+                }
                 Step::Drop(id) => {
                     self.requests.remove(&id);
                 }

@@ -1,0 +1,239 @@
+//! Comparing what was read with JumpCloud's own count, and finding where they
+//! differ.
+//!
+//! ```text
+//!   count all tiles ─┬─ equal: proven complete
+//!                    ├─ smaller: once more in the next audit, the count may lag
+//!                    └─ different: halve ─► count the left half; the right one is the rest
+//!                                   ▲           │ drop the half that agrees
+//!                                   └───────────┘
+//!                                single tile ─► read it again ─► count it: what still
+//!                                                differs is known, and told once
+//! ```
+//!
+//! One late event among n tiles costs about log₂ n counts and one small page.
+//! An audit lies between walks and may take several cycles; what changes
+//! meanwhile, the next one sees. Only its outcome is stored.
+
+use serde::{Deserialize, Serialize};
+
+use super::tiles::{Tile, Tiles};
+
+/// How the last audit came out.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Outcome {
+    /// When it ended, in ms since 1970 UTC.
+    pub at: Option<i64>,
+    /// Up to here the count agrees with what was read: ms since 1970 UTC.
+    pub reconciled_to: Option<i64>,
+    /// Rows by JumpCloud's count,
+    pub counted: u64,
+    /// of which so many were read.
+    pub read: u64,
+    /// A count was too small, and waits for a second look.
+    pub doubted: bool,
+}
+
+/// One audit under way.
+#[derive(Debug)]
+pub struct Audit {
+    /// What is still to be looked at; the last one first.
+    suspects: Vec<Suspect>,
+    /// The time ranges that it is about, each with its count.
+    runs: Vec<(i64, i64, u64)>,
+    /// A count that is too small is believed: it was so the last time.
+    believe: bool,
+    /// A count was too small.
+    doubted: bool,
+}
+
+/// A time range, made of whole tiles, whose count may differ.
+#[derive(Clone, Copy, Debug)]
+struct Suspect {
+    from: i64,
+    to: i64,
+    counted: Option<u64>,
+    /// It is one tile, and was read again.
+    reread: bool,
+}
+
+/// What an audit needs next.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Task {
+    /// The count of this time range.
+    Count(i64, i64),
+    /// The tile that begins here, read again.
+    Read(i64),
+    /// Nothing.
+    Done,
+}
+
+/// What a count says of a time range.
+enum Verdict {
+    Agrees,
+    /// It is smaller, for the first time.
+    Lags,
+    Differs,
+}
+
+impl Audit {
+    /// Of all closed tiles. `believe`: the last audit had doubts.
+    pub fn new(tiles: &Tiles, believe: bool) -> Self {
+        let runs: Vec<(i64, i64, u64)> = tiles
+            .runs()
+            .into_iter()
+            .map(|(from, to)| (from, to, 0))
+            .collect();
+        let suspect = |from, to| Suspect {
+            from,
+            to,
+            counted: None,
+            reread: false,
+        };
+        let whole = runs.iter().rev().map(|(from, to, _)| suspect(*from, *to));
+        // Whatever the count says, stale tiles are read again, and first.
+        let stale = tiles.closed().iter().rev().filter(|tile| tile.stale);
+        let stale = stale.map(|tile| suspect(tile.from, tile.to));
+        Self {
+            suspects: whole.chain(stale).collect(),
+            runs,
+            believe,
+            doubted: false,
+        }
+    }
+
+    /// What is to be done next. Drops what agrees, halves what doesn't.
+    pub fn next(&mut self, tiles: &Tiles) -> Task {
+        while let Some(suspect) = self.suspects.last().copied() {
+            let Suspect { from, to, .. } = suspect;
+            let range = tiles.range(from, to);
+            if tiles
+                .get(from)
+                .is_some_and(|tile| tile.to == to && tile.stale)
+            {
+                return Task::Read(from);
+            }
+            let Some(counted) = suspect.counted else {
+                return Task::Count(from, self.left_end(tiles));
+            };
+            let expected = range.clone().map(Tile::expected).sum();
+            match self.judge(expected, counted) {
+                Verdict::Agrees => {}
+                Verdict::Lags => self.doubted = true,
+                Verdict::Differs if range.count() <= 1 => return Task::Read(from),
+                Verdict::Differs => return Task::Count(from, self.left_end(tiles)),
+            }
+            self.suspects.pop();
+        }
+        Task::Done
+    }
+
+    /// Takes the count that was asked for. Some: this tile still differs after
+    /// it was read again, by so many rows.
+    pub fn counted<'t>(&mut self, count: u64, tiles: &'t mut Tiles) -> Option<(&'t Tile, i64)> {
+        let mut suspect = self.suspects.pop()?;
+        if suspect.reread {
+            return self.after_reading(suspect, count, tiles);
+        }
+        let Some(whole) = suspect.counted else {
+            let run = self
+                .runs
+                .iter_mut()
+                .find(|run| (run.0, run.1) == (suspect.from, suspect.to));
+            run.into_iter().for_each(|run| run.2 = count);
+            suspect.counted = Some(count);
+            self.suspects.push(suspect);
+            return None;
+        };
+        let middle = middle(&suspect, tiles);
+        let right = whole.saturating_sub(count);
+        let half = |from, to, count| Suspect {
+            from,
+            to,
+            counted: Some(count),
+            reread: false,
+        };
+        self.suspects.push(half(middle, suspect.to, right));
+        self.suspects.push(half(suspect.from, middle, count));
+        None
+    }
+
+    /// The tile was read again.
+    pub fn reread(&mut self, tiles: &Tiles) {
+        let Some(suspect) = self.suspects.last_mut() else {
+            return;
+        };
+        let rows = tiles.get(suspect.from).map_or(0, |tile| tile.rows);
+        // Of a stale tile there is no count; it is within that of the whole.
+        if suspect.counted.is_none() || suspect.counted == Some(rows) {
+            self.suspects.pop();
+            return;
+        }
+        (suspect.counted, suspect.reread) = (None, true);
+    }
+
+    /// How it came out, at this time (ms since 1970 UTC). What was found to be
+    /// late is read by now, so the count of the whole is met.
+    pub fn outcome(&self, tiles: &Tiles, now: i64, last: &Outcome) -> Outcome {
+        let rows = |tile: &Tile| tile.rows;
+        let read = self
+            .runs
+            .iter()
+            .map(|(from, to, _)| tiles.range(*from, *to).map(rows).sum::<u64>())
+            .sum();
+        let counted = self.runs.iter().map(|(_, _, count)| count).sum();
+        let end = self.runs.last().map(|(_, to, _)| *to);
+        Outcome {
+            at: Some(now),
+            reconciled_to: if counted == read {
+                end
+            } else {
+                last.reconciled_to
+            },
+            counted,
+            read,
+            doubted: self.doubted,
+        }
+    }
+
+    /// What is counted next ends here: the whole suspect, or its left half.
+    fn left_end(&self, tiles: &Tiles) -> i64 {
+        match self.suspects.last() {
+            Some(suspect) if suspect.counted.is_none() => suspect.to,
+            Some(suspect) => middle(suspect, tiles),
+            None => 0,
+        }
+    }
+
+    fn judge(&self, expected: u64, counted: u64) -> Verdict {
+        match counted {
+            _ if counted == expected => Verdict::Agrees,
+            _ if counted < expected && !self.believe => Verdict::Lags,
+            _ => Verdict::Differs,
+        }
+    }
+
+    /// A tile was read again and counted after that: what differs now is kept
+    /// as known, unless the count may only lag.
+    fn after_reading<'t>(
+        &mut self,
+        suspect: Suspect,
+        count: u64,
+        tiles: &'t mut Tiles,
+    ) -> Option<(&'t Tile, i64)> {
+        let tile = tiles.get_mut(suspect.from)?;
+        if matches!(self.judge(tile.rows, count), Verdict::Lags) {
+            self.doubted = true;
+            return None;
+        }
+        tile.surplus = count.cast_signed().saturating_sub(tile.rows.cast_signed());
+        (tile.surplus != 0).then_some((&*tile, tile.surplus))
+    }
+}
+
+/// Where a suspect of several tiles is halved.
+fn middle(suspect: &Suspect, tiles: &Tiles) -> i64 {
+    let range = tiles.range(suspect.from, suspect.to);
+    let half = range.clone().count() / 2;
+    range.map(|tile| tile.from).nth(half).unwrap_or(suspect.to)
+}

@@ -1,0 +1,321 @@
+//! What to do next: the one place that decides it.
+
+use super::audit::{Audit, Task};
+use super::ledger::Ledger;
+use super::memory::Memory;
+use super::repair::Repair;
+use super::tiles::Scope;
+use super::walk::Walk;
+use super::{Call, Collector, Halt, Need, Reason, RequestId, Shared, Work, next_id};
+use crate::api::{MAX_LIMIT, Query};
+use crate::clock::rfc3339;
+use crate::finding::Kind;
+use crate::mapping;
+use crate::settings::{DAY, Settings, Start};
+
+/// The clock of this machine may be wrong by this much before the first answer
+/// has told JumpCloud's: the first request looks so far back, in ms.
+const FIRST_LOOK: i64 = 3_600_000;
+
+/// So many ids in the future are held; beyond, events more than a day ahead
+/// wait for their day.
+const MAX_FUTURE_IDS: usize = 10_000;
+
+/// An audit begins so long after the last one, in ms.
+const AUDIT_EVERY: i64 = 300_000;
+
+/// An audit and its repairs make so many requests a minute; the rest waits for
+/// the next cycle.
+const REQUESTS_A_MINUTE: u32 = 60;
+
+/// How far this cycle has come.
+#[derive(Debug, Default)]
+pub struct Cycle {
+    /// All that is new is read.
+    followed: bool,
+    /// When it was, by the monotonic clock.
+    since: u64,
+    /// An audit has ended.
+    audited: bool,
+    /// What lies before has been read, as far as it can be.
+    pub filled: bool,
+}
+
+/// The requests of audits within a minute.
+#[derive(Debug, Default)]
+pub struct Budget {
+    /// When the minute began, by the monotonic clock.
+    since: u64,
+    spent: u32,
+}
+
+impl Cycle {
+    /// All that is new is read.
+    pub fn follow(&mut self, monotonic: u64) {
+        (self.followed, self.since) = (true, monotonic);
+    }
+
+    /// There may be something new again.
+    pub fn is_over(&self, shared: &Shared<'_>) -> bool {
+        let spent = shared.reading.monotonic.saturating_sub(self.since);
+        spent >= shared.settings.poll_interval
+    }
+}
+
+impl Budget {
+    /// Takes one request from it, if there is one.
+    fn take(&mut self, monotonic: u64) -> bool {
+        if monotonic.saturating_sub(self.since) >= 60_000 {
+            (self.since, self.spent) = (monotonic, 0);
+        }
+        let left = self.spent < REQUESTS_A_MINUTE;
+        self.spent += u32::from(left);
+        left
+    }
+}
+
+impl Collector {
+    /// Chooses what to do next, and begins it.
+    pub(super) fn choose(&mut self, shared: &mut Shared<'_>) -> Result<Need, Halt> {
+        let Some(now) = shared.clock.now(shared.reading) else {
+            return Ok(self.probe(shared));
+        };
+        self.prepare(now, shared);
+        if self.cycle.is_over(shared) {
+            self.cycle.followed = false;
+        }
+        if !self.cycle.followed {
+            if let Some(need) = self.follow(now, shared) {
+                return Ok(need);
+            }
+            self.cycle.follow(shared.reading.monotonic);
+        }
+        if let Some(need) = self.audit(now, shared) {
+            return Ok(need);
+        }
+        if let Some(need) = self.fill(shared) {
+            return Ok(need);
+        }
+        self.cycle = Cycle::default();
+        Ok(Need::Caught)
+    }
+
+    /// The first request tells the time: nothing is resolved or compared before.
+    fn probe(&mut self, shared: &mut Shared<'_>) -> Need {
+        let position = self.memory.as_ref().map(|memory| memory.ledger.position());
+        let query = Query {
+            services: mapping::services(shared.settings.event_types),
+            start: position.unwrap_or(shared.reading.wall.saturating_sub(FIRST_LOOK)),
+            end: None,
+        };
+        let need = self.count(&query, shared);
+        self.work = Work::Probe(query);
+        need
+    }
+
+    /// What must be known before anything is read.
+    fn prepare(&mut self, now: i64, shared: &mut Shared<'_>) {
+        let settings = shared.settings;
+        let start = match settings.start {
+            Start::At(moment) => moment,
+            Start::Back(back) => now.saturating_sub(back),
+        };
+        let kept = self.retention.oldest(now);
+        let memory = self.memory.get_or_insert_with(|| Memory::new(start));
+        let setting = Some(format!("{:?}", settings.start));
+        let before = std::mem::replace(&mut memory.start, setting);
+        // Resolved once, at the first run; later only if it was changed.
+        if before.is_some() && before != memory.start && start.max(kept) < memory.ledger.start() {
+            memory.begin_fill(start.max(kept));
+        }
+        let selection = Some(fingerprint(settings));
+        let before = std::mem::replace(&mut memory.selection, selection);
+        if before.is_some() && before != selection {
+            memory.reselect();
+            self.audit = None;
+            let from = rfc3339(memory.ledger.tiles().start());
+            let message = format!(
+                "other event types are selected than before; those that are new are complete from {from}"
+            );
+            shared.batch.find(Kind::NewSelection, message);
+        }
+        self.retention.keep(&mut memory.ledger, now, shared.batch);
+        if let Some(fill) = &mut memory.fill {
+            self.retention.keep(&mut fill.ledger, now, shared.batch);
+        }
+    }
+
+    /// Reads what is new. None: there can't be anything.
+    fn follow(&mut self, now: i64, shared: &mut Shared<'_>) -> Option<Need> {
+        let scope = self.scope(now, shared.settings);
+        let ledger = &mut self.memory.as_mut()?.ledger;
+        if ledger.position() >= now {
+            return None;
+        }
+        ledger.begin(scope);
+        let mut end = None;
+        if ledger.after(now) > MAX_FUTURE_IDS {
+            shared.batch.find(
+                Kind::FarFuture,
+                "more than 10,000 events are dated in the future",
+            );
+            end = Some(now.saturating_add(DAY));
+        }
+        let start = ledger.position();
+        Some(self.walk(start, end, Reason::Follow, shared))
+    }
+
+    /// Compares what was read with JumpCloud's count, and reads again what
+    /// differs. None: nothing more of that is due now.
+    fn audit(&mut self, now: i64, shared: &mut Shared<'_>) -> Option<Need> {
+        let scope = self.scope(now, shared.settings);
+        let drain = shared.limits.drain;
+        let memory = self.memory.as_mut()?;
+        if self.audit.is_none() {
+            let last = memory
+                .outcome
+                .at
+                .map_or(i64::MIN, |at| at.saturating_add(AUDIT_EVERY));
+            if self.cycle.audited || now < last && !drain {
+                return None;
+            }
+            let crowded = memory.ledger.rest(scope);
+            if crowded {
+                let from = rfc3339(memory.ledger.tiles().start());
+                let message = format!(
+                    "too many events within `late_horizon`: late ones are looked for from {from} on"
+                );
+                shared.batch.find(Kind::HorizonShortened, message);
+            }
+            self.audit = Some(Audit::new(memory.ledger.tiles(), memory.outcome.doubted));
+        }
+        let audit = self.audit.as_mut()?;
+        let task = audit.next(memory.ledger.tiles());
+        if task == Task::Done {
+            memory.outcome = audit.outcome(memory.ledger.tiles(), now, &memory.outcome);
+            (self.audit, self.cycle.audited) = (None, true);
+            return None;
+        }
+        if !self.budget.take(shared.reading.monotonic) && !drain {
+            return None;
+        }
+        Some(match task {
+            Task::Count(start, end) => {
+                let query = Query {
+                    services: mapping::services(shared.settings.event_types),
+                    start,
+                    end: Some(end),
+                };
+                let need = self.count(&query, shared);
+                self.work = Work::Count(query);
+                need
+            }
+            Task::Read(from) => {
+                let repair = Repair::new(memory.ledger.tiles().get(from)?);
+                let wanted = repair.wants();
+                self.work = Work::Load(repair);
+                match wanted {
+                    Some(number) => Need::Load(self.slot.key(number)),
+                    None => self.begin_repair(shared),
+                }
+            }
+            Task::Done => return None,
+        })
+    }
+
+    /// The ids of the tile are loaded: reads it.
+    pub(super) fn begin_repair(&mut self, shared: &mut Shared<'_>) -> Need {
+        match std::mem::replace(&mut self.work, Work::None) {
+            Work::Load(repair) => {
+                let (from, to) = (repair.from(), repair.to());
+                self.walk(from, Some(to), Reason::Repair(repair), shared)
+            }
+            _ => Need::Caught,
+        }
+    }
+
+    /// Reads on in what lies before an earlier start.
+    fn fill(&mut self, shared: &mut Shared<'_>) -> Option<Need> {
+        let scope = self.scope(shared.now(), shared.settings);
+        let memory = self.memory.as_mut()?;
+        if memory.fill.as_ref()?.is_done() {
+            memory.end_fill();
+        }
+        let fill = memory.fill.as_mut()?;
+        if self.cycle.filled {
+            return None;
+        }
+        fill.ledger.begin(scope);
+        let (start, end) = (fill.ledger.position(), fill.end);
+        Some(self.walk(start, Some(end), Reason::Fill, shared))
+    }
+
+    fn walk(
+        &mut self,
+        start: i64,
+        end: Option<i64>,
+        reason: Reason,
+        shared: &mut Shared<'_>,
+    ) -> Need {
+        let query = Query {
+            services: mapping::services(shared.settings.event_types),
+            start,
+            end,
+        };
+        let limit = u32::try_from(shared.limits.max_events).unwrap_or(MAX_LIMIT);
+        let limit = limit.clamp(1, MAX_LIMIT);
+        let id = next_id(shared.last_request);
+        let request = self.request(shared, "/events", query.events(limit, None));
+        self.work = Work::Walk(Box::new(Walk::new(query, limit, self.mixed, id)), reason);
+        Need::Send(id, request)
+    }
+
+    fn count(&mut self, query: &Query, shared: &mut Shared<'_>) -> Need {
+        let id: RequestId = next_id(shared.last_request);
+        let request = self.request(shared, "/events/count", query.count());
+        self.call = Some(Call::new(id, None));
+        Need::Send(id, request)
+    }
+
+    /// Since when what is asked for now may have been asked for, at most: what
+    /// was asked for from earlier on has grown too old meanwhile.
+    pub(super) fn oldest_asked(&self, shared: &Shared<'_>) -> i64 {
+        let position = self
+            .memory
+            .as_ref()
+            .map_or(i64::MIN, |memory| match self.work {
+                Work::Walk(_, Reason::Follow) => memory.ledger.position(),
+                Work::Walk(_, Reason::Fill) => memory
+                    .fill
+                    .as_ref()
+                    .map_or(i64::MIN, |fill| fill.ledger.position()),
+                _ => i64::MIN,
+            });
+        position.max(self.retention.oldest(shared.now()))
+    }
+
+    fn scope(&self, now: i64, settings: &Settings) -> Scope {
+        let kept = self.retention.oldest(now);
+        let oldest = now.saturating_sub(settings.late_horizon).max(kept);
+        Scope { now, oldest, kept }
+    }
+}
+
+/// Which events are read and chosen: FNV-1a over services and types.
+fn fingerprint(settings: &Settings) -> u32 {
+    let services = mapping::services(settings.event_types).join(",");
+    let text = format!("{services} {:?}", settings.event_types);
+    text.bytes().fold(0x811c_9dc5, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    })
+}
+
+impl Ledger {
+    /// Before an audit: closes what can be closed, drops and joins what is old.
+    /// True: the oldest tiles went before their time.
+    fn rest(&mut self, scope: Scope) -> bool {
+        self.seal();
+        self.tiles_mut().set_scope(scope);
+        self.tiles_mut().age()
+    }
+}

@@ -1,0 +1,106 @@
+use super::*;
+
+const A: Identity = Identity(1);
+const B: Identity = Identity(2);
+
+#[test]
+fn ids_are_known_until_the_position_has_passed_them() {
+    let mut ledger = Ledger::new(100);
+    ledger.note(Some(100), A);
+    ledger.note(Some(105), B);
+    ledger.note(None, B);
+    assert!(ledger.knows(Some(100), A) && ledger.knows(None, B));
+    assert!(!ledger.knows(Some(101), A), "another time, another event");
+    ledger.advance(103);
+    ledger.read(103, &[B]);
+    ledger.advance(104);
+    assert!(!ledger.knows(Some(100), A) && !ledger.knows(None, B));
+    assert!(ledger.knows(Some(105), B));
+    ledger.advance(90);
+    assert_eq!(ledger.position(), 104);
+}
+
+#[test]
+fn the_stored_form_is_the_whole() {
+    let mut ledger = Ledger::new(5);
+    ledger.note(Some(9), A);
+    ledger.note(None, B);
+    ledger.advance(7);
+    let restored = Ledger::restore(
+        5,
+        7,
+        ledger.known().collect::<Vec<_>>(),
+        ledger.tiles().clone(),
+    );
+    assert_eq!(restored, ledger);
+}
+
+#[test]
+fn a_rewind_forgets_and_may_widen() {
+    let mut ledger = Ledger::new(100);
+    ledger.advance(200);
+    ledger.note(Some(210), A);
+    ledger.note(Some(220), B);
+    ledger.rewind(215);
+    assert_eq!((ledger.position(), ledger.knows(Some(210), A)), (200, true));
+    assert!(!ledger.knows(Some(220), B));
+    ledger.rewind(50);
+    assert_eq!((ledger.start(), ledger.position()), (50, 50));
+}
+
+#[test]
+fn an_id_counts_within_its_organisation() {
+    let of = |organization, id| Identity::new(organization, id, b"{}");
+    assert_ne!(of(Some("a"), Some("1")), of(Some("b"), Some("1")));
+    assert_ne!(of(Some("a"), Some("bc")), of(Some("ab"), Some("c")));
+    assert_eq!(of(Some("a"), None), of(Some("b"), None));
+}
+
+#[test]
+fn an_undated_record_is_known_until_it_is_sure_to_lie_behind() {
+    let mut ledger = Ledger::new(100);
+    ledger.note(None, A);
+    ledger.note(None, B);
+    ledger.advance(150);
+    assert!(ledger.knows(None, A), "nobody knows where it lies");
+    ledger.read(150, &[A]);
+    ledger.end(&[], None);
+    assert!(ledger.knows(None, A) && !ledger.knows(None, B));
+    ledger.advance(151);
+    assert!(!ledger.knows(None, A));
+}
+
+#[test]
+fn future_ids_are_counted() {
+    let mut ledger = Ledger::new(0);
+    (1..=5).for_each(|n| ledger.note(Some(n * 10), Identity(1)));
+    assert_eq!(ledger.after(20), 3);
+}
+
+#[test]
+fn a_row_enters_a_tile_once_when_the_position_passes_it() {
+    let mut ledger = Ledger::new(100);
+    for _ in 0..3 {
+        ledger.begin(Scope::default());
+        for time in [100, 110, 110, 120] {
+            ledger.advance(time.min(115));
+            if time <= 115 {
+                ledger.note(Some(time), Identity(time as u64));
+            }
+            ledger.read(time, &[]);
+        }
+        ledger.end(&[], None);
+        ledger = Ledger::restore(
+            100,
+            115,
+            ledger.known().collect::<Vec<_>>(),
+            ledger.tiles().clone(),
+        );
+        assert_eq!(
+            ledger.tiles().open().0.rows,
+            3,
+            "120 is read again each time"
+        );
+        assert_eq!(ledger.tiles().open().0.ids.len(), 2);
+    }
+}

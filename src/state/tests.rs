@@ -1,0 +1,209 @@
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::collect::account::Account;
+
+fn apply(store: &mut BTreeMap<String, Vec<u8>>, writes: &[Write]) {
+    for write in writes {
+        match write {
+            Write::Set(key, value) => {
+                assert!(value.len() <= 256 << 10, "a value of {} bytes", value.len());
+                store.insert(key.clone(), value.clone());
+            }
+            Write::Delete(key) => {
+                store.remove(key);
+            }
+        }
+    }
+}
+
+fn read(store: &BTreeMap<String, Vec<u8>>) -> Result<Restored, Error> {
+    let mut slot = Slot::new(None);
+    let mut restoring = slot.read_head(&store[slot.head_key()])?;
+    while let Some(key) = restoring.wants() {
+        let value = store.get(key).cloned();
+        slot.read_key(&mut restoring, value.as_deref())?;
+    }
+    slot.finish(restoring)
+}
+
+/// Half of so many ids go into tiles, and as many come at the position.
+fn grow(memory: &mut Memory, ids: u64) {
+    let ledger = &mut memory.ledger;
+    let first = ledger.position();
+    for n in 0..ids / 2 {
+        let time = first + 10 * n as i64;
+        ledger.note(Some(time), Identity(n));
+        ledger.read(time, &[]);
+    }
+    let position = first + 10 * ids as i64;
+    ledger.advance(position);
+    (0..ids).for_each(|n| ledger.note(Some(position + n as i64 / 3), Identity(n)));
+    ledger.note(None, Identity(7));
+    ledger.seal();
+}
+
+fn memory(ids: u64) -> Memory {
+    let mut memory = Memory::new(1_000);
+    grow(&mut memory, ids);
+    memory.begin_fill(500);
+    memory.selection = Some(7);
+    memory
+}
+
+/// Keys that a state names beside its head.
+fn named(memory: &Memory, head: &[u8]) -> usize {
+    let head: Head = serde_json::from_slice(head).unwrap();
+    let (open, ..) = memory.ledger.tiles().open();
+    let tiles = memory.ledger.tiles().closed().iter().chain([open]);
+    let ids = tiles
+        .flat_map(|tile| tile.ids.parts().0)
+        .flat_map(|keys| keys.numbers());
+    ids.count() + head.blobs().flat_map(Blob::numbers).count()
+}
+
+fn owner() -> Owner {
+    Owner {
+        origin: "https://api.jumpcloud.com".to_owned(),
+        organization: Some("a".to_owned()),
+    }
+}
+
+#[test]
+fn few_ids_and_many_are_stored_whole_and_old_keys_go() {
+    let (mut store, mut slot) = (BTreeMap::new(), Slot::new(None));
+    let mut memory = memory(10);
+    for (sequence, ids) in [
+        (1, 10),
+        (2, 30_000),
+        (3, 1_000),
+        (4, 2),
+        (5, 30_000),
+        (6, 0),
+    ] {
+        grow(&mut memory, ids);
+        if sequence == 5 {
+            memory.rewind(memory.ledger.position() - 200_000);
+        }
+        apply(&mut store, &slot.write(&owner(), sequence, &mut memory));
+        let restored = read(&store).unwrap();
+        assert_eq!(store.len(), 1 + named(&restored.memory, &store["head"]));
+        let memory = memory.clone();
+        assert_eq!(
+            restored,
+            Restored {
+                owner: owner(),
+                sequence,
+                memory
+            }
+        );
+    }
+}
+
+#[test]
+fn a_tear_between_any_two_writes_loses_nothing() {
+    let (mut store, mut slot) = (BTreeMap::new(), Slot::new(None));
+    let mut memory = memory(20_000);
+    apply(&mut store, &slot.write(&owner(), 1, &mut memory));
+    grow(&mut memory, 1_000);
+    memory.rewind(memory.ledger.position() - 5_000);
+    let writes = slot.clone().write(&owner(), 2, &mut memory);
+    for done in 0..=writes.len() {
+        let mut torn = store.clone();
+        apply(&mut torn, &writes[..done]);
+        let Restored {
+            sequence,
+            mut memory,
+            ..
+        } = read(&torn).unwrap();
+        assert!(matches!(sequence, 1 | 2));
+        // Whatever was left behind is gone a few writes later.
+        let mut slot = Slot::new(None);
+        slot.read_head(&torn["head"]).unwrap();
+        for sequence in 3..6 {
+            grow(&mut memory, 3_000);
+            apply(&mut torn, &slot.write(&owner(), sequence, &mut memory));
+        }
+        assert_eq!(read(&torn).unwrap().sequence, 5);
+        assert_eq!(torn.len(), 1 + named(&memory, &torn["head"]));
+    }
+}
+
+#[test]
+fn format_1_is_read_and_its_keys_go() {
+    let ids: Vec<Known> = (0..5_000)
+        .map(|n| Known {
+            time: 2_000 + n as i64,
+            dated: true,
+            id: Identity(n),
+        })
+        .collect();
+    for keys in [vec![], vec![4, 5]] {
+        let (head, last) = ids.split_at(if keys.is_empty() { 3 } else { 4_000 });
+        let inline = if keys.is_empty() {
+            BASE64.encode(encode(head))
+        } else {
+            String::new()
+        };
+        let text = format!(
+            r#"{{"format":1,"version":"0.1.0","origin":"https://api.jumpcloud.com","organization":"a","sequence":9,"start":1000,"position":1500,"ids":"{inline}","keys":{keys:?},"obsolete":[2,3]}}"#
+        );
+        let mut store = BTreeMap::from([("head".to_owned(), text.into_bytes())]);
+        for (number, ids) in [(4, head), (5, last)].into_iter().take(keys.len()) {
+            store.insert(format!("head.ids.{number}"), encode(ids));
+        }
+        let Restored {
+            owner,
+            sequence,
+            mut memory,
+        } = read(&store).unwrap();
+        let known = if keys.is_empty() { 3 } else { 5_000 };
+        assert_eq!((sequence, memory.ledger.known().count()), (9, known));
+        assert_eq!(
+            (memory.ledger.start(), memory.ledger.position()),
+            (1_000, 1_500)
+        );
+        assert_eq!(memory.ledger.tiles(), &Tiles::new(1_500));
+        let mut slot = Slot::new(None);
+        slot.read_head(&store["head"]).unwrap();
+        for sequence in [10, 11] {
+            apply(&mut store, &slot.write(&owner, sequence, &mut memory));
+        }
+        assert_eq!(
+            read(&store).unwrap(),
+            Restored {
+                owner,
+                sequence: 11,
+                memory: memory.clone()
+            }
+        );
+        assert_eq!(store.len(), 1 + named(&memory, &store["head"]));
+    }
+}
+
+#[test]
+fn a_newer_format_and_a_corrupt_one_are_refused_with_advice() {
+    let mut slot = Slot::new(None);
+    let newer = br#"{"format":99,"version":"9.0.0","anything":true}"#;
+    let error = slot.read_head(newer).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "the state was written by a newer version of the plugin (9.0.0)"
+    );
+    for corrupt in [&b""[..], b"{}", br#"{"format":1,"version":"0.1.0"}"#] {
+        let error = slot.read_head(corrupt).unwrap_err().to_string();
+        assert_eq!(error, "the stored state `head` can't be read");
+    }
+}
+
+#[test]
+fn a_missing_or_cut_key_is_corrupt() {
+    let (mut store, mut slot) = (BTreeMap::new(), Slot::new(None));
+    apply(&mut store, &slot.write(&owner(), 1, &mut memory(20_000)));
+    let key = slot.key(slot.next - 1);
+    let mut cut = store.clone();
+    cut.get_mut(&key).unwrap().pop();
+    assert!(read(&cut).is_err());
+    store.remove(&key);
+    assert!(read(&store).is_err());
+}
