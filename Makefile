@@ -53,6 +53,8 @@ host:
 	@install -D -m 755 target/release/source-host dist/source-host
 
 bench: build ## Compares the speed of transform with its peers
+	@$(COMPONENT_ENV) cargo component build --locked --release --target $(TARGET) \
+		--manifest-path tests/benches/tree/Cargo.toml --target-dir target/tree >&2
 	target/release/bench-transform
 
 # Longer with SECONDS=3600. Each target starts from what it found before, and good input (seeds).

@@ -4,72 +4,170 @@
 //! input and writes to nowhere. They take turns, so that a change in the
 //! machine's speed meets all of them, and the medians are compared.
 //!
-//! * **native**: the plugin's core, compiled natively; the floor.
+//! * **native**: the plugin's core, compiled natively; the ceiling.
 //! * **component**: the built component in the built host.
+//! * **tree**: the same rules on a tree of values (`tree/`), a component in the
+//!   same host. Its events must equal the plugin's, or there is no bench.
+//! * **jq**, **tenzir**: the main attributes only (`main.jq`, `main.tql`). Left
+//!   out where they are not installed.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use jumpcloud::transform::Transformer;
 use jumpcloud_simulator::Recipe;
+use serde_json::Value;
 
 /// Bytes of raw events.
 const SIZE: usize = 100_000_000;
 
-/// Counted runs of each contender, after one that isn't.
-const RUNS: usize = 5;
-
 /// Bytes handed over at once, as the host does.
 const PIECE: usize = 64 << 10;
+
+/// The first so many contenders map by the same rules.
+const SAME_RULES: usize = 3;
+
+/// A way from raw events to OCSF.
+struct Contender {
+    name: &'static str,
+    command: Vec<PathBuf>,
+    /// Counted runs, after one that isn't.
+    rounds: usize,
+    runs: Vec<Run>,
+}
+
+/// What one run took.
+struct Run {
+    time: Duration,
+    /// The most memory, in bytes.
+    peak: u64,
+}
 
 fn main() -> Result<()> {
     if std::env::args().nth(1).as_deref() == Some("native") {
         return native();
     }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let (input, events) = generate(&root.join("target/bench"))?;
-    let size = input.metadata()?.len();
-    let path = root.join("target/bench/events.ndjson");
-    let contenders: [(&str, Vec<PathBuf>); 2] = [
-        ("native", vec![std::env::current_exe()?, "native".into()]),
-        (
-            "component",
-            vec![
-                root.join("dist/source-host"),
-                "transform".into(),
-                root.join("dist/jumpcloud.wasm"),
-            ],
-        ),
-    ];
-    println!("{events} raw events, {:.1} MB", size as f64 / 1e6);
-    let mut runs: Vec<Vec<(Duration, u64)>> = contenders.iter().map(|_| Vec::new()).collect();
-    for round in 0..=RUNS {
-        for ((_, command), runs) in contenders.iter().zip(&mut runs) {
-            let run = measure(command, &path)?;
-            if round > 0 {
-                runs.push(run);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .canonicalize()?;
+    let mut contenders = contenders(&root)?;
+    let folder = root.join("target/bench");
+    fs::create_dir_all(&folder)?;
+    let (cases, events) = (folder.join("cases.ndjson"), folder.join("events.ndjson"));
+    write_cases(&root.join("tests/cases"), &cases)?;
+    let (size, count) = generate(&events)?;
+    for input in [cases, events.clone()] {
+        check_equal(&contenders, &input)?;
+    }
+    println!("{count} raw events, {:.1} MB", size as f64 / 1e6);
+    let rounds = contenders.iter().map(|contender| contender.rounds).max();
+    for round in 0..=rounds.unwrap_or(0) {
+        for contender in &mut contenders {
+            if round <= contender.rounds {
+                let run = measure(&contender.command, &events)?;
+                contender.runs.push(run);
             }
         }
     }
+    print(&contenders, size)
+}
+
+fn contenders(root: &Path) -> Result<Vec<Contender>> {
+    let contender = |name, command| Contender {
+        name,
+        command,
+        rounds: 5,
+        runs: Vec::new(),
+    };
+    let transform = |component: &str| {
+        let host = root.join("dist/source-host");
+        vec![host, "transform".into(), root.join(component)]
+    };
+    let tree = "target/tree/wasm32-unknown-unknown/release/tree.wasm";
+    let mut contenders = vec![
+        contender("native", vec![std::env::current_exe()?, "native".into()]),
+        contender("component", transform("dist/jumpcloud.wasm")),
+        contender("tree", transform(tree)),
+    ];
+    let scripts = root.join("tests/benches");
+    let tenzir = root.join("target/peers/venv/bin/tenzir");
+    if tenzir.exists() {
+        let command = vec![tenzir, "-f".into(), scripts.join("main.tql")];
+        contenders.push(contender("tenzir", command));
+    } else {
+        println!("without tenzir: `make peers` installs it");
+    }
+    if Command::new("jq").arg("--version").output().is_ok() {
+        let command = vec![
+            "jq".into(),
+            "-c".into(),
+            "-f".into(),
+            scripts.join("main.jq"),
+        ];
+        contenders.push(Contender {
+            // It takes most of the time as it is.
+            rounds: 1,
+            ..contender("jq", command)
+        });
+    } else {
+        println!("without jq: it is not installed");
+    }
+    Ok(contenders)
+}
+
+/// Fails unless all that map by the same rules give the same events.
+fn check_equal(contenders: &[Contender], input: &Path) -> Result<()> {
+    let mut reference: Option<Vec<u8>> = None;
+    for contender in contenders.iter().take(SAME_RULES) {
+        let (program, arguments) = contender.command.split_first().context("no command")?;
+        let mut child = Command::new(program);
+        child.args(arguments).stdin(File::open(input)?);
+        let output = child.stderr(Stdio::null()).output()?.stdout;
+        let first = reference.get_or_insert_with(|| output.clone());
+        let same = output == *first || values(&output)?.eq(&values(first)?);
+        ensure!(
+            !output.is_empty() && same,
+            "{} maps {} differently",
+            contender.name,
+            input.display()
+        );
+    }
+    Ok(())
+}
+
+fn values(lines: &[u8]) -> Result<Vec<Value>> {
+    let values = serde_json::Deserializer::from_slice(lines).into_iter();
+    Ok(values.collect::<serde_json::Result<_>>()?)
+}
+
+fn print(contenders: &[Contender], size: u64) -> Result<()> {
     println!(
-        "{:<12}{:>10}{:>10}{:>12}{:>14}",
-        "", "s", "MB/s", "of native", "peak memory"
+        "{:<12}{:>8}{:>8}{:>12}{:>15}{:>16}",
+        "", "s", "MB/s", "of native", "of component", "peak memory"
     );
-    let mut floor = None;
-    for ((name, _), mut runs) in contenders.into_iter().zip(runs) {
-        runs.sort();
-        let seconds = runs.get(RUNS / 2).context("no runs")?.0.as_secs_f64();
-        let peak = runs.iter().map(|(_, peak)| *peak).max().unwrap_or(0);
-        let floor = *floor.get_or_insert(seconds);
+    let median = |contender: &Contender| {
+        let mut counted: Vec<_> = contender.runs.iter().skip(1).map(|run| run.time).collect();
+        counted.sort();
+        let median = counted.get(counted.len() / 2).context("no runs")?;
+        anyhow::Ok(median.as_secs_f64())
+    };
+    let medians = contenders.iter().map(median).collect::<Result<Vec<_>>>()?;
+    let [native, component, ..] = medians[..] else {
+        bail!("no contenders");
+    };
+    for (contender, seconds) in contenders.iter().zip(&medians) {
+        let peak = contender.runs.iter().map(|run| run.peak).max();
         println!(
-            "{name:<12}{seconds:>10.2}{:>10.0}{:>11.0}%{:>11} MiB",
+            "{:<12}{seconds:>8.2}{:>8.0}{:>11.0}%{:>14.0}%{:>12} MiB",
+            contender.name,
             size as f64 / 1e6 / seconds,
-            100.0 * floor / seconds,
-            peak >> 20,
+            100.0 * native / seconds,
+            100.0 * component / seconds,
+            peak.unwrap_or(0) >> 20,
         );
     }
     Ok(())
@@ -82,20 +180,35 @@ fn native() -> Result<()> {
     let mut piece = vec![0; PIECE];
     loop {
         let length = input.read(&mut piece)?;
-        if length == 0 {
+        let bytes = piece.get(..length).unwrap_or_default();
+        if bytes.is_empty() {
             break;
         }
-        output.write_all(&transformer.push(&piece[..length]).events)?;
+        output.write_all(&transformer.push(bytes).events)?;
     }
     output.write_all(&transformer.finish().events)?;
     Ok(())
 }
 
-/// The raw events of a realistic tenant, as NDJSON; and how many.
-fn generate(folder: &Path) -> Result<(File, u64)> {
-    std::fs::create_dir_all(folder)?;
-    let path = folder.join("events.ndjson");
-    let mut file = io::BufWriter::new(File::create(&path)?);
+/// Every case of the mapping, one a line.
+fn write_cases(folder: &Path, path: &Path) -> Result<()> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        paths.push(entry?.path());
+    }
+    paths.retain(|path| path.to_string_lossy().ends_with(".raw.json"));
+    paths.sort();
+    let mut file = io::BufWriter::new(File::create(path)?);
+    for path in paths {
+        let case = fs::read_to_string(path)?.replace(['\n', '\r'], " ");
+        writeln!(file, "{case}")?;
+    }
+    Ok(file.flush()?)
+}
+
+/// The raw events of a realistic tenant, one a line; their bytes, and how many.
+fn generate(path: &Path) -> Result<(u64, u64)> {
+    let mut file = io::BufWriter::new(File::create(path)?);
     let recipe = Recipe {
         dead_letters: 0.0,
         ..Recipe::new(SIZE / 500, 1_790_000_000_000)
@@ -111,12 +224,11 @@ fn generate(folder: &Path) -> Result<(File, u64)> {
         events += 1;
     }
     file.flush()?;
-    drop(file);
-    Ok((File::open(&path)?, events))
+    Ok((written as u64, events))
 }
 
-/// Time and peak memory (bytes) of one run.
-fn measure(command: &[PathBuf], input: &Path) -> Result<(Duration, u64)> {
+/// One run.
+fn measure(command: &[PathBuf], input: &Path) -> Result<Run> {
     let (program, arguments) = command.split_first().context("no command")?;
     let start = Instant::now();
     let mut child = Command::new(program)
@@ -135,11 +247,10 @@ fn measure(command: &[PathBuf], input: &Path) -> Result<(Duration, u64)> {
         }
     };
     let time = start.elapsed();
-    // `transform` exits with 1 if it rejected a record.
-    if status.code().is_none_or(|code| code > 1) {
+    if !status.success() {
         bail!("{} ended with {status}", program.display());
     }
-    Ok((time, peak))
+    Ok(Run { time, peak })
 }
 
 /// The most memory that a process has had resident so far; as Linux tells it.
