@@ -148,17 +148,17 @@ impl<'e> Member<'e> {
     pub(crate) fn moved<T>(&'e self, value: T) -> Moved<'e, T> {
         Moved {
             value,
-            leaf: Some(&self.moved),
+            leaf: Some(self),
         }
     }
 }
 
 /// A value of the output, and the leaf of the source that it is, if it is one unchanged. Writing it
-/// moves that leaf.
+/// moves that leaf, which is copied as it is written.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Moved<'e, T> {
     pub(crate) value: T,
-    leaf: Option<&'e Cell<bool>>,
+    leaf: Option<&'e Member<'e>>,
 }
 
 /// A text of the output: moved, or derived (by `from`).
@@ -170,13 +170,12 @@ impl<T> From<T> for Moved<'_, T> {
     }
 }
 
-impl<T> Moved<'_, T> {
-    /// The value, to be written into the output: the leaf has moved.
-    pub(crate) fn moving(&self) -> &T {
-        if let Some(leaf) = self.leaf {
-            leaf.set(true);
-        }
-        &self.value
+impl<'e, T> Moved<'e, T> {
+    /// The leaf's text, to be written into the output: it has moved. None: this is not a leaf.
+    pub(crate) fn moving(&self) -> Option<&'e str> {
+        let leaf = self.leaf?;
+        leaf.moved.set(true);
+        Some(leaf.text)
     }
 }
 
@@ -210,7 +209,7 @@ mod tests {
         let event = Event::parse(br#"{"message":"a","dn":"b"}"#).unwrap();
         let message = event.moved_text(Field::Message).unwrap();
         let dn = event.moved_text(Field::Dn).unwrap();
-        assert_eq!(*message.moving(), "a");
+        assert_eq!(message.moving(), Some("\"a\""));
         let mut out = Vec::new();
         unmapped::write(&event, &mut out);
         assert_eq!(out, br#","unmapped":{"dn":"b"}"#);

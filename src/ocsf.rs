@@ -168,8 +168,8 @@ objects! {
         country: Option<Cow<'e, str>>,
         region: Option<Cow<'e, str>>,
         continent: Option<&'static str>,
-        lat: Option<Degrees<'e>>,
-        long: Option<Degrees<'e>>,
+        lat: Option<Moved<'e, f64>>,
+        long: Option<Moved<'e, f64>>,
     }
 
     struct AutonomousSystem<'e> {
@@ -224,34 +224,6 @@ objects! {
         type_id: u32,
         r#type as "type": &'static str,
         value: &'o str,
-    }
-}
-
-/// Degrees of latitude or longitude.
-#[derive(Clone, Debug)]
-pub(crate) enum Degrees<'e> {
-    /// As the source writes the number.
-    Moved(Moved<'e, Number<'e>>),
-    /// From a text.
-    Read(f64),
-}
-
-impl Attribute for Degrees<'_> {
-    fn write(&self, out: &mut Vec<u8>) {
-        match self {
-            Self::Moved(number) => number.write(out),
-            Self::Read(number) => number.write(out),
-        }
-    }
-}
-
-/// A number in the source's digits.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Number<'e>(pub(crate) &'e str);
-
-impl Attribute for Number<'_> {
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.0.as_bytes());
     }
 }
 

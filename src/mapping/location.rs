@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use crate::{
-    event::{Event, Field},
-    ocsf::{Degrees, Location, Number},
+    event::{Event, Field, Moved},
+    ocsf::Location,
 };
 
 /// The place; none without a city, country or region (latitude and longitude alone are no place to
@@ -75,8 +75,8 @@ fn continent(code: &str) -> Option<&'static str> {
     })
 }
 
-/// A number moves as it is written; a text such as `-122.4` is read.
-fn degrees<'e>(event: &'e Event<'_>, field: Field, limit: f64) -> Option<Degrees<'e>> {
+/// Degrees of latitude or longitude; a number moves, a text such as `-122.4` is read.
+fn degrees<'e>(event: &'e Event<'_>, field: Field, limit: f64) -> Option<Moved<'e, f64>> {
     let leaf = event.get(field)?;
     let value = leaf.value();
     let fits = |text: &str| {
@@ -85,8 +85,7 @@ fn degrees<'e>(event: &'e Event<'_>, field: Field, limit: f64) -> Option<Degrees
             .filter(|degrees: &f64| degrees.abs() <= limit)
     };
     if value.is_number() {
-        fits(value.0)?;
-        return Some(Degrees::Moved(leaf.moved(Number(value.0))));
+        return fits(value.0).map(|degrees| leaf.moved(degrees));
     }
     let text = value.text()?;
     let digits = text.strip_prefix('-').unwrap_or(&text);
@@ -95,5 +94,5 @@ fn degrees<'e>(event: &'e Event<'_>, field: Field, limit: f64) -> Option<Degrees
     if !is_number(whole) || whole.len() > 3 || !is_number(fraction) {
         return None;
     }
-    fits(&text).map(Degrees::Read)
+    fits(&text).map(Moved::from)
 }

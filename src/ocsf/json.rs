@@ -45,10 +45,13 @@ impl<T: Attribute> Attribute for Vec<T> {
     }
 }
 
-/// Writing it moves its leaf.
+/// Writing it moves its leaf: as the source writes it, which is JSON already.
 impl<T: Attribute> Attribute for Moved<'_, T> {
     fn write(&self, out: &mut Vec<u8>) {
-        self.moving().write(out);
+        match self.moving() {
+            Some(text) => out.extend_from_slice(text.as_bytes()),
+            None => self.value.write(out),
+        }
     }
 }
 
