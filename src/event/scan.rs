@@ -24,15 +24,15 @@ pub(crate) enum Fault {
 pub(crate) fn plain_length(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::MAX / 255;
     const HIGH: u64 = ONES << 7;
-    // Bytes less than `n` (at most 128) get their high bit set; above the first such byte others may
-    // too, which doesn't matter here.
-    let below = |word: u64, n: u64| word.wrapping_sub(ONES * n) & !word & HIGH;
     let mut length = 0;
     while let Some(chunk) = bytes.get(length..).and_then(<[u8]>::first_chunk) {
         let word = u64::from_le_bytes(*chunk);
-        let quote = below(word ^ (ONES * u64::from(b'"')), 1);
-        let escape = below(word ^ (ONES * u64::from(b'\\')), 1);
-        let stop = quote | escape | below(word, 0x20);
+        // To subtract borrows the high bit of a byte that is too small, if it had none. Above the
+        // first such byte others may seem so too, which doesn't matter here.
+        let quote = (word ^ (ONES * u64::from(b'"'))).wrapping_sub(ONES);
+        let escape = (word ^ (ONES * u64::from(b'\\'))).wrapping_sub(ONES);
+        let control = word.wrapping_sub(ONES * 0x20);
+        let stop = (quote | escape | control) & !word & HIGH;
         if stop != 0 {
             return length + stop.trailing_zeros() as usize / 8;
         }
