@@ -48,7 +48,14 @@ impl Vault {
             let value = match source.read() {
                 Ok(value) => value,
                 Err(message) => {
-                    let hint = "set it for this process, or name another source: `env:NAME` or `file:PATH`";
+                    let hint = match source {
+                        SecretSource::Env(_) => {
+                            "set it for this process, or name another source: `file:PATH`"
+                        }
+                        SecretSource::File(_) => {
+                            "put the secret into it, readable for this process"
+                        }
+                    };
                     problems.push(Problem::new(key, message).hint(hint));
                     continue;
                 }

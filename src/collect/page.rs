@@ -132,7 +132,7 @@ impl Page {
         }
         match self.head.as_ref().and_then(|(head, _)| head.count) {
             Some(count) if count != self.rows => Err(Error::protocol(format!(
-                "`X-Result-Count` is {count}, but {} events came",
+                "`X-Result-Count` is {count}, but {} came",
                 self.rows
             ))),
             _ => Ok(()),

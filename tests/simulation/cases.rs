@@ -82,11 +82,11 @@ fn a_defect_is_an_error_and_never_an_end() {
         (Fault::UnmovedSearchAfter, "`X-Search_after` did not move"),
         (
             Fault::WrongResultCount(1),
-            "`X-Result-Count` is 11, but 10 events came",
+            "`X-Result-Count` is 11, but 10 came",
         ),
         (
             Fault::WrongResultCount(-1),
-            "`X-Result-Count` is 9, but 10 events came",
+            "`X-Result-Count` is 9, but 10 came",
         ),
         (
             Fault::NoPagingHeaders,
@@ -363,7 +363,7 @@ fn a_crowd_of_future_events_bounds_the_query() {
     let mut crowd = events(0, 10_050, EPOCH + 2 * day, 1);
     crowd.iter_mut().for_each(|event| event.visible_at = EPOCH);
     let mut world = World::of(crowd, "");
-    world.limit_events(10_000);
+    world.limit_events(10_000, 10 << 20);
     assert_eq!(world.poll_all().unwrap().events, 10_050);
     let rows = world.model.stats.rows;
     let said = world.poll_all().unwrap();

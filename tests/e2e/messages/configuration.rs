@@ -58,19 +58,11 @@ error: feeds.toml:9: feed `acme`: `sink.type`: `fil` is not known
 hint: did you mean `file`?
 
 error: feeds.toml:10: feed `acme`: `limits.memory`: expected a number of bytes, as in `"64 MiB"`
-error: feeds.toml:21: feed `other`: `contakt`: there is no such key
-
-hint: did you mean `contact`?
-
 error: feeds.toml:13: feed `acme`: `settings.api_base_url`: plain http would send the credential in clear: `http://api.jumpcloud.com`
 
 hint: use `https://`
 
 error: feeds.toml:14: feed `acme`: `settings.event_types[1]`: `logins` is none of `login`, `admin`
-error: feeds.toml:18: feed `acme`: `settings.org_ids[0]`: not an organisation id: `acme`
-
-hint: 24 hex digits, as under Settings > Organization Profile in the Admin Portal
-
 error: feeds.toml:15: feed `acme`: `settings.start`: neither a duration nor a moment: `yesterday`
 
 hint: like `24h`, `90d` or `[TIME]`
@@ -80,7 +72,18 @@ error: feeds.toml:17: feed `acme`: `settings.poll_intervall`: no such setting
 
 hint: did you mean `poll_interval`?
 
+error: feeds.toml:18: feed `acme`: `settings.org_ids[0]`: not an organisation id: `acme`
+
+hint: 24 hex digits, as under Settings > Organization Profile in the Admin Portal
+
+error: feeds.toml:21: feed `other`: `contakt`: there is no such key
+
+hint: did you mean `contact`?
+
 error: feeds.toml:22: feed `other`: `secrets.token`: the environment variable `NO_SUCH_VARIABLE` is not set
+
+hint: set it for this process, or name another source: `file:PATH`
+
 error: feeds.toml:23: feed `other`: `settings.late_horizon`: not a duration: `7 days`
 
 hint: a number and `s`, `m`, `h` or `d`, like `60s`
@@ -96,8 +99,8 @@ fn not_toml() {
     refused(
         "state_dir = state\n[feeds.acme\n",
         str![[r#"
-error: feeds.toml:2: unclosed table, expected `]`
 error: feeds.toml:1: string values must be quoted, expected literal string
+error: feeds.toml:2: unclosed table, expected `]`
 
 "#]],
     );
@@ -134,6 +137,9 @@ fn a_plugin_that_is_not_there() {
         "[feeds.acme]\nplugin = \"jumpclod.wasm\"\n",
         str![[r#"
 error: feeds.toml:2: feed `acme`: `plugin`: the plugin `[FOLDER]/jumpclod.wasm` can't be read: No such file or directory (os error 2)
+
+hint: relative paths count from the configuration file, those of flags from the working directory
+
 
 "#]],
     );
@@ -238,6 +244,9 @@ fn flags() {
         told(&ran, &feed),
         str![[r#"
 error: --secret token: feed `default`: `secrets.token`: the environment variable `NO_SUCH_VARIABLE` is not set
+
+hint: set it for this process, or name another source: `file:PATH`
+
 error: --set start: feed `default`: `settings.start`: neither a duration nor a moment: `soon`
 
 hint: like `24h`, `90d` or `[TIME]`

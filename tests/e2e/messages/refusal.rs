@@ -44,7 +44,7 @@ fn status_400() {
         Tenant::heal,
         2,
         str![[r#"
-error: feeds.toml:5: feed `acme`: `settings.settings`: JumpCloud refused the request: `Bad Request`
+error: feeds.toml:3: feed `acme`: JumpCloud refused the request: `Bad Request`
 
 hint: JumpCloud's support can trace request id [ID]
 

@@ -24,7 +24,7 @@ fn white_space_before_it() {
         str![[r#"
 error: feeds.toml:6: feed `acme`: `secrets.token`: the value in `env:JUMPCLOUD_API_KEY` has white space at position 1
 
-hint: copy it again, without what stands around it
+hint: copy it again, whole, without spaces or stray characters
 
 
 "#]],
@@ -38,7 +38,7 @@ fn white_space_after_it() {
         str![[r#"
 error: feeds.toml:6: feed `acme`: `secrets.token`: the value in `env:JUMPCLOUD_API_KEY` has white space at position 11
 
-hint: copy it again, without what stands around it
+hint: copy it again, whole, without spaces or stray characters
 
 
 "#]],
@@ -52,7 +52,7 @@ fn white_space_inside() {
         str![[r#"
 error: feeds.toml:6: feed `acme`: `secrets.token`: the value in `env:JUMPCLOUD_API_KEY` has white space at position 5
 
-hint: copy it again, without what stands around it
+hint: copy it again, whole, without spaces or stray characters
 
 
 "#]],
@@ -66,7 +66,7 @@ fn a_line_break() {
         str![[r#"
 error: feeds.toml:6: feed `acme`: `secrets.token`: the value in `env:JUMPCLOUD_API_KEY` has a line break at position 5
 
-hint: copy it again, without what stands around it
+hint: copy it again, whole, without spaces or stray characters
 
 
 "#]],
@@ -80,7 +80,7 @@ fn quotes() {
         str![[r#"
 error: feeds.toml:6: feed `acme`: `secrets.token`: the value in `env:JUMPCLOUD_API_KEY` has a quotation mark at position 1
 
-hint: copy it again, without what stands around it
+hint: copy it again, whole, without spaces or stray characters
 
 
 "#]],
@@ -94,7 +94,7 @@ fn a_bearer_prefix() {
         str![[r#"
 error: feeds.toml:6: feed `acme`: `secrets.token`: the value in `env:JUMPCLOUD_API_KEY` starts with `Bearer `, which is added where it is needed
 
-hint: copy it again, without what stands around it
+hint: copy it again, whole, without spaces or stray characters
 
 
 "#]],
@@ -119,7 +119,7 @@ fn a_zero_width_character() {
         str![[r#"
 error: feeds.toml:6: feed `acme`: `secrets.token`: the value in `env:JUMPCLOUD_API_KEY` has a zero-width character at position 5
 
-hint: copy it again, without what stands around it
+hint: copy it again, whole, without spaces or stray characters
 
 
 "#]],
@@ -133,7 +133,7 @@ fn a_control_character() {
         str![[r#"
 error: feeds.toml:6: feed `acme`: `secrets.token`: the value in `env:JUMPCLOUD_API_KEY` has a control character at position 5
 
-hint: copy it again, without what stands around it
+hint: copy it again, whole, without spaces or stray characters
 
 
 "#]],
@@ -169,7 +169,7 @@ fn nothing() {
         str![[r#"
 error: feeds.toml:6: feed `acme`: `secrets.token`: the value in `env:JUMPCLOUD_API_KEY` is empty
 
-hint: copy it again, without what stands around it
+hint: put the secret into it
 
 
 "#]],
@@ -198,6 +198,9 @@ fn an_unset_variable() {
         str![[r#"
 error: feeds.toml:6: feed `acme`: `secrets.token`: the environment variable `JUMPCLOUD_API_KEY` is not set
 
+hint: set it for this process, or name another source: `file:PATH`
+
+
 "#]],
     );
 }
@@ -208,6 +211,9 @@ fn a_file_that_is_not_there() {
         r#"{ token = "file:secrets/key" }"#,
         str![[r#"
 error: feeds.toml:6: feed `acme`: `secrets.token`: the file `[FOLDER]/secrets/key` can't be read: No such file or directory (os error 2)
+
+hint: set it for this process, or name another source: `file:PATH`
+
 
 "#]],
     );
@@ -247,6 +253,9 @@ error: --secret token: feed `default`: `secrets.token`: a secret's value does no
 hint: put the value into an environment variable or a file, and write `env:NAME` or `file:PATH` here
 
 error: --plugin: feed `default`: `plugin`: the plugin `[FOLDER]/none.wasm` can't be read: No such file or directory (os error 2)
+
+hint: relative paths count from the configuration file, those of flags from the working directory
+
 
 "#]]
     );
