@@ -212,7 +212,7 @@ fn a_file_that_is_not_there() {
         str![[r#"
 error: feeds.toml:6: feed `acme`: `secrets.token`: the file `[FOLDER]/secrets/key` can't be read: No such file or directory (os error 2)
 
-hint: set it for this process, or name another source: `file:PATH`
+hint: put the secret into it, readable for this process
 
 
 "#]],
