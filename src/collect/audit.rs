@@ -7,9 +7,12 @@
 //!                    └─ different: halve ─► count the left half; the right one is the rest
 //!                                   ▲           │ drop the half that agrees
 //!                                   └───────────┘
-//!                                single tile ─► read it again ─► count it: what still
-//!                                                differs is known, and told once
+//!                                single tile ─► read it again ─► count it again
 //! ```
+//!
+//! What differs even then, in two audits and between equal counts, is kept with
+//! the tile as known, and told once. (Once would not do: a late event that turns
+//! up while the tile is read is in the count and not in the rows.)
 //!
 //! One late event among n tiles costs about log₂ n counts and one small page.
 //! An audit lies between walks and may take several cycles; what changes
@@ -53,8 +56,8 @@ struct Suspect {
     from: i64,
     to: i64,
     counted: Option<u64>,
-    /// It is one tile, and was read again.
-    reread: bool,
+    /// It is one tile, and was read again after this count.
+    before: Option<u64>,
 }
 
 /// What an audit needs next.
@@ -88,7 +91,7 @@ impl Audit {
             from,
             to,
             counted: None,
-            reread: false,
+            before: None,
         };
         let whole = runs.iter().rev().map(|(from, to, _)| suspect(*from, *to));
         // Whatever the count says, stale tiles are read again, and first.
@@ -132,7 +135,7 @@ impl Audit {
     /// it was read again, by so many rows.
     pub fn counted<'t>(&mut self, count: u64, tiles: &'t mut Tiles) -> Option<(&'t Tile, i64)> {
         let mut suspect = self.suspects.pop()?;
-        if suspect.reread {
+        if suspect.before.is_some() {
             return self.after_reading(suspect, count, tiles);
         }
         let Some(whole) = suspect.counted else {
@@ -151,7 +154,7 @@ impl Audit {
             from,
             to,
             counted: Some(count),
-            reread: false,
+            before: None,
         };
         self.suspects.push(half(middle, suspect.to, right));
         self.suspects.push(half(suspect.from, middle, count));
@@ -159,17 +162,20 @@ impl Audit {
     }
 
     /// The tile was read again.
-    pub fn reread(&mut self, tiles: &Tiles) {
-        let Some(suspect) = self.suspects.last_mut() else {
+    pub fn reread(&mut self, tiles: &mut Tiles) {
+        let Some(mut suspect) = self.suspects.pop() else {
             return;
         };
-        let rows = tiles.get(suspect.from).map_or(0, |tile| tile.rows);
         // Of a stale tile there is no count; it is within that of the whole.
-        if suspect.counted.is_none() || suspect.counted == Some(rows) {
-            self.suspects.pop();
+        let Some((tile, counted)) = tiles.get_mut(suspect.from).zip(suspect.counted) else {
+            return;
+        };
+        if counted == tile.rows {
+            (tile.surplus, tile.unhealed) = (0, 0);
             return;
         }
-        (suspect.counted, suspect.reread) = (None, true);
+        (suspect.before, suspect.counted) = (Some(counted), None);
+        self.suspects.push(suspect);
     }
 
     /// How it came out, at this time (ms since 1970 UTC). What was found to be
@@ -213,8 +219,7 @@ impl Audit {
         }
     }
 
-    /// A tile was read again and counted after that: what differs now is kept
-    /// as known, unless the count may only lag.
+    /// A tile was read again and counted after that: what differs even now.
     fn after_reading<'t>(
         &mut self,
         suspect: Suspect,
@@ -222,12 +227,16 @@ impl Audit {
         tiles: &'t mut Tiles,
     ) -> Option<(&'t Tile, i64)> {
         let tile = tiles.get_mut(suspect.from)?;
+        let difference = count.cast_signed().saturating_sub(tile.rows.cast_signed());
         if matches!(self.judge(tile.rows, count), Verdict::Lags) {
-            self.doubted = true;
+            (tile.surplus, self.doubted) = (0, true);
             return None;
         }
-        tile.surplus = count.cast_signed().saturating_sub(tile.rows.cast_signed());
-        (tile.surplus != 0).then_some((&*tile, tile.surplus))
+        let confirmed = suspect.before == Some(count) && tile.unhealed == difference;
+        let surplus = if confirmed { difference } else { 0 };
+        let known = std::mem::replace(&mut tile.surplus, surplus);
+        tile.unhealed = difference;
+        (surplus != known && surplus != 0).then_some((&*tile, surplus))
     }
 }
 

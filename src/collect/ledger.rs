@@ -29,6 +29,8 @@ pub struct Ledger {
     /// Records without a time that this walk met, and of which it can't tell
     /// whether the position has passed them.
     unsure: Vec<Identity>,
+    /// Those that lie at the position or before, and this walk has not met.
+    carried: Vec<Identity>,
     /// Rows of this walk that the position has not passed.
     pending: VecDeque<Pending>,
     tiles: Tiles,
@@ -104,6 +106,7 @@ impl Ledger {
             dated: BTreeSet::new(),
             undated: BTreeMap::new(),
             unsure: Vec::new(),
+            carried: Vec::new(),
             pending: VecDeque::new(),
             tiles: Tiles::new(start),
         }
@@ -157,6 +160,11 @@ impl Ledger {
     pub fn begin(&mut self, scope: Scope) {
         self.pending.clear();
         self.unsure.clear();
+        let at_position = self
+            .undated
+            .iter()
+            .filter(|(_, time)| **time == self.position);
+        self.carried = at_position.map(|(id, _)| *id).collect();
         self.tiles.set_scope(scope);
     }
 
@@ -230,8 +238,12 @@ impl Ledger {
             self.dated.pop_first();
             self.tiles.note(time, id);
         }
-        for (id, _) in self.undated.extract_if(.., |_, time| *time < to) {
-            self.tiles.note_undated(id);
+        for (id, time) in self.undated.extract_if(.., |_, time| *time < to) {
+            // What this walk met is one of the rows that it read.
+            match self.carried.contains(&id) {
+                true => self.tiles.take_undated(id, time),
+                false => self.tiles.note_undated(id),
+            }
         }
     }
 }
@@ -260,6 +272,7 @@ impl Account for Ledger {
                 .extend(undated.iter().map(|id| (*id, UNPLACED)));
             undated = &[];
         }
+        self.carried.retain(|id| !undated.contains(id));
         let rows = 1 + undated.len() as u64;
         match self.pending.back_mut() {
             Some(last) if last.time == time => last.rows += rows,

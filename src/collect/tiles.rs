@@ -55,8 +55,10 @@ pub struct Tile {
     pub to: i64,
     /// All rows of the last complete reading, whatever was emitted.
     pub rows: u64,
-    /// What the count has beyond these rows even after a second reading.
+    /// What the count has beyond these rows even after they were read again,
     pub surplus: i64,
+    /// and what it had the last time.
+    pub unhealed: i64,
     /// Its rows are no longer those of the present query: it must be read
     /// again, whatever the count says.
     pub stale: bool,
@@ -117,6 +119,7 @@ impl Tile {
         self.to = next.to;
         self.rows += next.rows;
         self.surplus += next.surplus;
+        self.unhealed = 0;
         self.stale |= next.stale;
         self.ids.append(next.ids);
     }
@@ -224,7 +227,10 @@ impl Tiles {
         let Some(tile) = self.get_mut(from) else {
             return;
         };
-        (tile.rows, tile.surplus, tile.stale) = (rows, 0, false);
+        if tile.stale {
+            (tile.surplus, tile.unhealed) = (0, 0);
+        }
+        (tile.rows, tile.stale) = (rows, false);
         let old = tile.ids.replace(ids);
         self.dropped.extend(old);
     }

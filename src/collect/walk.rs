@@ -11,6 +11,8 @@
 //! Any error ends the walk; the next one is a new query from what was handed
 //! out. The cursor `search_after` belongs to one query and is never stored.
 
+use std::collections::VecDeque;
+
 use serde_json::value::RawValue;
 
 use super::RequestId;
@@ -28,6 +30,9 @@ use crate::split::{Broken, Piece, Refused};
 /// What is younger than this may still be joined by others, in ms.
 pub const SETTLE: i64 = 120_000;
 
+/// So many cursors are remembered, to see when one comes again.
+const MAX_CURSORS: usize = 1_024;
+
 /// One query under way.
 #[derive(Debug)]
 pub struct Walk {
@@ -39,6 +44,8 @@ pub struct Walk {
     next: Option<Page>,
     /// A row for which the last batch had no room.
     pending: Option<Vec<u8>>,
+    /// Cursors so far: the first one, and the last of them.
+    cursors: VecDeque<Box<RawValue>>,
     course: Course,
 }
 
@@ -134,6 +141,7 @@ impl Walk {
             page,
             next: None,
             pending: None,
+            cursors: VecDeque::new(),
             course,
         }
     }
@@ -211,6 +219,15 @@ impl Walk {
                 && self.page.is_full(self.limit)
                 && let Ok(cursor) = self.page.cursor()
             {
+                // Rows that tell no time, or all the same, have no order that
+                // would show it.
+                if self.cursors.iter().any(|known| known.get() == cursor.get()) {
+                    return Turn::Fail(Error::protocol("`X-Search_after` went back"));
+                }
+                self.cursors.push_back(cursor.clone());
+                if self.cursors.len() > MAX_CURSORS {
+                    self.cursors.remove(1);
+                }
                 return Turn::Ask(cursor);
             }
             match self.read_rows(desk) {

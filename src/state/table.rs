@@ -1,4 +1,4 @@
-//! The table of tiles in few bytes: some 12 each. Numbers are written in groups
+//! The table of tiles in few bytes: some 13 each. Numbers are written in groups
 //! of 7 bits, the lowest first; times and keys as the distance to the one
 //! before.
 
@@ -57,6 +57,7 @@ impl Writer {
         self.time = tile.to;
         self.number(tile.rows << 1 | u64::from(tile.stale));
         self.signed(tile.surplus);
+        self.signed(tile.unhealed);
         let (stored, count, _) = tile.ids.parts();
         self.number(count);
         self.number(stored.len() as u64);
@@ -87,6 +88,7 @@ impl Reader<'_> {
         self.time = to;
         let rows = self.number()?;
         let surplus = self.signed()?;
+        let unhealed = self.signed()?;
         let count = self.number()?;
         let mut stored = Vec::new();
         for _ in 0..self.number()? {
@@ -100,6 +102,7 @@ impl Reader<'_> {
             to,
             rows: rows >> 1,
             surplus,
+            unhealed,
             stale: rows & 1 == 1,
             ids: Ids::restore(stored, count, Vec::new()),
         })
