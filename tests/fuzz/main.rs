@@ -1,6 +1,14 @@
 //! The targets of the fuzzers (`targets.rs`), driven by `cargo test`: each with good input in which a
 //! few bytes were changed. `make fuzz` goes on for as long as you like.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that fails panics"
+)]
+
 #[path = "targets.rs"]
 mod targets;
 

@@ -5,13 +5,6 @@
 //! They fail by a panic, and compare with something that was written by others wherever there is
 //! such a thing.
 
-#![expect(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "to fail is to panic"
-)]
-
 #[path = "../mapping/lossless.rs"]
 mod lossless;
 #[path = "../ocsf/mod.rs"]
