@@ -1,1 +1,167 @@
-//! What changes between runs.
+//! What changes between runs: selection, start, clock, downtime, state format.
+
+use jumpcloud::clock::rfc3339;
+use jumpcloud_simulator::{Event, organization_id};
+
+use crate::world::{EPOCH, World};
+
+const HOUR: i64 = 3_600_000;
+const DAY: i64 = 24 * HOUR;
+
+/// `count` events of a type, `step` ms apart, from `first` on.
+fn events(event_type: &str, count: i64, first: i64, step: i64) -> Vec<Event> {
+    let organization = organization_id(0);
+    let service = if event_type == "sso_auth" {
+        "sso"
+    } else {
+        "directory"
+    };
+    (0..count)
+        .map(|n| {
+            let time = rfc3339(first + step * n);
+            let json = format!(
+                r#"{{"id":"{event_type}-{first}-{n}","organization":"{organization}","service":"{service}","event_type":"{event_type}","timestamp":"{time}"}}"#
+            );
+            Event::from_json(json).unwrap()
+        })
+        .collect()
+}
+
+fn world(events: Vec<Event>, settings: &str) -> World {
+    let mut world = World::of(events, settings);
+    world.limit_events(100, 10 << 20);
+    world
+}
+
+#[test]
+fn types_that_are_added_are_read_from_what_was_read() {
+    let both = [
+        events("sso_auth", 300, EPOCH, 1_000),
+        events("user_create", 300, EPOCH + 7, 1_000),
+    ];
+    let mut world = world(
+        both.concat(),
+        r#"{"event_types": ["login"], "start": "3h"}"#,
+    );
+    assert_eq!(world.poll_all().unwrap().events, 300);
+    world.poll_all().unwrap();
+    world.reopen_with(r#"{"event_types": ["login", "admin"], "start": "3h"}"#);
+    let said = world.poll_all().unwrap();
+    assert_eq!(
+        said.events, 300,
+        "each of the new type, none of the old one"
+    );
+    assert!(said.findings[0].starts_with("new-selection: "), "{said:?}");
+    world.check();
+    world.reopen();
+    assert_eq!(world.poll_all().unwrap().findings, [""; 0], "said once");
+    world.reopen_with(r#"{"event_types": ["admin"], "start": "3h"}"#);
+    assert_eq!(world.poll_all().unwrap().events, 0);
+    world.check();
+}
+
+#[test]
+fn an_earlier_start_fills_the_gap_without_repeats() {
+    let all = events("user_create", 3_000, EPOCH - 20 * HOUR, 24_000);
+    let mut world = world(all, r#"{"start": "8h"}"#);
+    let first = world.poll_all().unwrap();
+    assert!((1_000..1_200).contains(&first.events), "{}", first.events);
+    // The same words at a later time are no earlier start.
+    world.wait_minutes(60);
+    world.reopen();
+    assert_eq!(world.poll_all().unwrap().start, first.start);
+    world.reopen_with(r#"{"start": "60h"}"#);
+    for _ in 0..5 {
+        world.poll_once().unwrap();
+        world.reopen();
+    }
+    let said = world.poll_all().unwrap();
+    assert!(said.start < first.start);
+    assert_eq!(world.emitted.len(), 3_000);
+    world.check();
+    world.settle();
+    world.check();
+    let reconciled = world.reconciled.values().flatten().next();
+    assert_eq!(reconciled, Some(&(3_000, 3_000)));
+}
+
+#[test]
+fn a_clock_that_jumps_changes_nothing() {
+    let mut world = world(events("user_create", 1_000, EPOCH, 2_000), "");
+    world.poll_all().unwrap();
+    let before = world.emitted.len();
+    for skew in [DAY, -DAY, 0] {
+        world.set_skew(skew);
+        world.reopen();
+        world.poll_all().unwrap();
+        world.poll_all().unwrap();
+        assert_eq!(world.emitted.len(), before);
+    }
+    world.check();
+}
+
+#[test]
+fn ten_days_of_downtime_are_made_up_for() {
+    let mut world = world(
+        events("user_create", 1_000, EPOCH, 1_000),
+        r#"{"start": "2h"}"#,
+    );
+    world.poll_all().unwrap();
+    let meanwhile = world.now() + HOUR;
+    world
+        .model
+        .add_events(events("user_create", 2_000, meanwhile, 430_000));
+    world.wait_minutes(10 * 24 * 60);
+    world.reopen();
+    assert_eq!(world.poll_all().unwrap().events, 2_000);
+    world.settle();
+    world.check();
+    let reconciled = world.reconciled.values().flatten().next().unwrap();
+    assert!(
+        reconciled.0 == reconciled.1 && (1_300..1_500).contains(&reconciled.0),
+        "{reconciled:?}"
+    );
+}
+
+#[test]
+fn an_organisation_that_is_added_begins_at_its_own_start() {
+    let ids = [organization_id(0), organization_id(1)];
+    let mut other = events("user_create", 50, EPOCH, 1_000);
+    for event in &mut other {
+        event.organization = ids[1].as_str().into();
+        let raw = String::from_utf8_lossy(&event.raw).replace(&ids[0], &ids[1]);
+        event.raw = raw.replace("user_create-", "other-").into_bytes().into();
+        event.id = event
+            .id
+            .as_deref()
+            .map(|id| id.replace("user_create-", "other-").into());
+    }
+    let both = [events("user_create", 50, EPOCH, 1_000), other].concat();
+    let mut world = world(both, &format!(r#"{{"org_ids": ["{}"]}}"#, ids[0]));
+    world.key_for(&[]);
+    assert_eq!(world.poll_all().unwrap().events, 50);
+    world.reopen_with(&format!(r#"{{"org_ids": ["{}", "{}"]}}"#, ids[0], ids[1]));
+    assert_eq!(world.poll_all().unwrap().events, 50);
+    world.reopen_with(&format!(r#"{{"org_ids": ["{}"]}}"#, ids[1]));
+    world.poll_all().unwrap();
+    world.check();
+}
+
+#[test]
+fn a_state_of_format_1_goes_on_where_it_was() {
+    let all = events("user_create", 100, EPOCH, 1_000);
+    let mut world = world(all, r#"{"start": "3h"}"#);
+    let position = EPOCH + 50_000;
+    let head = format!(
+        r#"{{"format":1,"version":"0.1.0","origin":"https://api.jumpcloud.com","organization":"{}","sequence":4,"start":{EPOCH},"position":{position},"ids":"","keys":[],"obsolete":[]}}"#,
+        organization_id(0)
+    );
+    world.store().insert("head".to_owned(), head.into_bytes());
+    world.reopen();
+    assert_eq!(world.poll_all().unwrap().events, 50);
+    world.reopen();
+    assert_eq!(world.poll_all().unwrap().events, 0);
+    world.settle();
+    let reconciled = world.reconciled.values().flatten().next();
+    assert_eq!(reconciled, Some(&(50, 50)), "counted from the position on");
+}

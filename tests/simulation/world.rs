@@ -51,6 +51,10 @@ pub struct World {
     pub happened: Happened,
     /// Events later than this, in ms, may be missing.
     pub horizon: i64,
+    /// Queries that read a tile again, their pages and rows.
+    pub reread: u64,
+    pub reread_pages: u64,
+    pub reread_rows: u64,
     /// How the last check by count came out, by organisation.
     pub reconciled: BTreeMap<String, Option<(u64, u64)>>,
     history: History,
@@ -129,6 +133,9 @@ impl World {
             rejected: 0,
             happened: Happened::default(),
             horizon: i64::MAX,
+            reread: 0,
+            reread_pages: 0,
+            reread_rows: 0,
             reconciled: BTreeMap::new(),
             history,
             trace: std::env::var_os("TRACE").is_some(),
@@ -179,11 +186,6 @@ impl World {
         self.now += minutes * 60_000;
     }
 
-    /// Nothing goes wrong on our side from now on.
-    pub fn calm(&mut self) {
-        self.history = History::default();
-    }
-
     /// Pages that each walk reads again: events not settled, or in the future.
     pub fn held_pages(&self) -> u64 {
         let held = |event: &&Event| event.ms > self.now - 600_000;
@@ -199,6 +201,16 @@ impl World {
     pub fn feed(&mut self) -> &mut Feed {
         self.restore().expect("restore");
         &mut self.feed
+    }
+
+    /// What was stored so far.
+    pub fn store(&mut self) -> &mut BTreeMap<String, Vec<u8>> {
+        &mut self.store
+    }
+
+    /// This machine's clock is off by so many ms from now on.
+    pub fn set_skew(&mut self, skew: i64) {
+        self.skew = skew;
     }
 
     /// With other settings, on the stored state.
@@ -548,6 +560,10 @@ impl World {
             .iter()
             .map(|(n, v)| (*n, v.as_str()))
             .collect();
+        let body = String::from_utf8_lossy(&request.body);
+        let reread = body.contains("limit") && body.contains("end_time");
+        self.reread += u64::from(reread && !body.contains("search_after"));
+        self.reread_pages += u64::from(reread);
         let answer = self.model.answer(
             Asked {
                 method: "POST",
@@ -568,6 +584,12 @@ impl World {
                 answer.wire
             )
         });
+        if reread {
+            let rows = answer
+                .header("X-Result-Count")
+                .and_then(|rows| rows.parse::<u64>().ok());
+            self.reread_rows += rows.unwrap_or(0);
+        }
         let arrives = self.now + self.dice.random_range(20..400);
         let inputs = self.inputs(answer);
         self.requests.insert(id, Open { inputs, arrives });
