@@ -19,7 +19,7 @@ COMPONENT_ENV = PATH="$(TOOLS)/bin:$$PATH" CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_R
 
 RUN := dist/source-host run --once --plugin dist/jumpcloud.wasm --secret token=env:JUMPCLOUD_API_KEY
 
-.PHONY: help run test check build component host bench fuzz mutants peers dist clean
+.PHONY: help run test check build component host bench fuzz mutants soak peers dist clean
 
 help: ## Lists the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -61,8 +61,13 @@ bench: build ## Compares the speed of transform with its peers
 fuzz: $(FUZZ_TOOL) ## Looks for input that breaks a parser, three minutes each
 	FUZZ="$(FUZZ_TOOL)" tests/fuzz/run $(or $(SECONDS),180)
 
-mutants: ## Takes rules out of the mapping, and shows which tests notice
+mutants: ## Takes rules out of mapping and collecting, and shows which tests notice
 	tests/mutants/run
+	tests/mutants/collect/run
+
+# Longer with SECONDS=3600. From FIRST on, so that no two soaks are the same.
+soak: ## Simulates new histories of collecting for ten minutes
+	tests/simulation/soak $(or $(SECONDS),600)
 
 peers: build ## Compares the output with other runtimes and validators (large downloads)
 	tests/peers/run

@@ -56,6 +56,8 @@ struct EventsBody<'a> {
     limit: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     search_after: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
 }
 
 /// A request to an endpoint of the API, on behalf of an organisation if the
@@ -88,15 +90,25 @@ impl Query {
     /// Body of `POST /events`: a page in ascending order, after `search_after`
     /// (a JSON array, unchanged from the answer before).
     pub fn events(&self, limit: u32, search_after: Option<&RawValue>) -> Vec<u8> {
-        self.body(Some(limit), search_after)
+        self.body(Some(limit), search_after, None)
     }
 
     /// Body of `POST /events/count`.
     pub fn count(&self) -> Vec<u8> {
-        self.body(None, None)
+        self.body(None, None, None)
     }
 
-    fn body(&self, limit: Option<u32>, search_after: Option<&RawValue>) -> Vec<u8> {
+    /// Body of `POST /events/distinct`: the values of a field.
+    pub fn distinct(&self, field: &str) -> Vec<u8> {
+        self.body(None, None, Some(field))
+    }
+
+    fn body(
+        &self,
+        limit: Option<u32>,
+        search_after: Option<&RawValue>,
+        field: Option<&str>,
+    ) -> Vec<u8> {
         let body = EventsBody {
             service: &self.services,
             start_time: rfc3339(self.start),
@@ -104,6 +116,7 @@ impl Query {
             sort: limit.map(|_| "ASC"),
             limit,
             search_after,
+            field,
         };
         // Nothing in it can fail to serialise.
         serde_json::to_vec(&body).unwrap_or_default()
@@ -221,6 +234,10 @@ mod tests {
         assert_eq!(
             text(query().events(1000, Some(&after.unwrap()))),
             r#"{"service":["directory","sso"],"start_time":"2026-02-22T01:00:00.000Z","sort":"ASC","limit":1000,"search_after":[1576181718000,"DZrPyW8BNsa9iKWoOm7h"]}"#
+        );
+        assert_eq!(
+            text(query().distinct("event_type")),
+            r#"{"service":["directory","sso"],"start_time":"2026-02-22T01:00:00.000Z","field":"event_type"}"#
         );
         let bounded = Query {
             end: Some(1_771_722_000_001),

@@ -1,5 +1,6 @@
 //! Trying a feed without collecting: one count per organisation tells whether
-//! address, credential, role and entitlement are right, and what time it is.
+//! address, credential, role and entitlement are right, and what time it is;
+//! then the types of events of its last day tell whether something isn't mapped.
 
 use crate::api::{self, Query};
 use crate::clock::{Clock, Reading, rfc3339};
@@ -12,6 +13,7 @@ use crate::finding::{Finding, Kind};
 use crate::mapping;
 use crate::refusal::{self, Asked, Cause, Refusal};
 use crate::settings::{DAY, Settings};
+use crate::survey;
 
 /// The count begins so long before now, in ms.
 const BACK: i64 = 3_600_000;
@@ -28,18 +30,27 @@ pub struct Check {
     settings: Settings,
     credential: Credential,
     clock: Clock,
-    /// Organisations still to be asked about, the last one first.
-    left: Vec<Option<String>>,
+    /// What is still to be asked, the last one first.
+    left: Vec<Question>,
     asking: Option<Asking>,
     findings: Vec<Finding>,
     failure: Option<Error>,
     last_request: RequestId,
 }
 
+/// What is asked of an organisation, or of the credential's own.
+#[derive(Clone, Debug)]
+enum Question {
+    /// How many events there are: whether we may ask at all.
+    Access(Option<String>),
+    /// Which types of events.
+    Survey(Option<String>),
+}
+
 /// One question under way.
 #[derive(Debug)]
 struct Asking {
-    organization: Option<String>,
+    question: Question,
     start: i64,
     call: Call,
 }
@@ -49,8 +60,11 @@ impl Check {
     pub fn new(feed: &Feed) -> Self {
         let (settings, credential) = feed.parts();
         let left = match settings.org_ids.is_empty() {
-            true => vec![None],
-            false => settings.org_ids.iter().rev().cloned().map(Some).collect(),
+            true => vec![Question::Access(None)],
+            false => {
+                let ids = settings.org_ids.iter().rev().cloned().map(Some);
+                ids.map(Question::Access).collect()
+            }
         };
         Self {
             settings: settings.clone(),
@@ -93,46 +107,55 @@ impl Check {
         Ok(self.findings)
     }
 
-    fn ask(&mut self, organization: Option<String>, reading: Reading) -> Step {
-        let services = mapping::services(self.settings.event_types);
+    fn ask(&mut self, question: Question, reading: Reading) -> Step {
         let now = self.clock.now(reading).unwrap_or(reading.wall);
-        let start = now.saturating_sub(BACK);
-        let body = Query {
-            services,
-            start,
+        let back = match question {
+            Question::Access(_) => BACK,
+            Question::Survey(_) => DAY,
+        };
+        let query = Query {
+            services: mapping::services(self.settings.event_types),
+            start: now.saturating_sub(back),
             end: None,
-        }
-        .count();
+        };
+        let (organization, path, body) = match &question {
+            Question::Access(id) => (id, "/events/count", query.count()),
+            Question::Survey(id) => (id, "/events/distinct", query.distinct(survey::FIELD)),
+        };
         let (settings, credential) = (&self.settings, &self.credential);
-        let request = api::request(
-            settings,
-            credential,
-            organization.as_deref(),
-            "/events/count",
-            body,
-        );
+        let request = api::request(settings, credential, organization.as_deref(), path, body);
         self.last_request += 1;
-        let call = Call::new(self.last_request, None);
         self.asking = Some(Asking {
-            organization,
-            start,
-            call,
+            call: Call::new(self.last_request, None),
+            question,
+            start: query.start,
         });
         Step::Send(self.last_request, request)
     }
 
     fn answered(&mut self, asking: &Asking, answer: &Answer) -> Result<()> {
+        let organization = match &asking.question {
+            Question::Access(organization) => organization,
+            Question::Survey(organization) => {
+                let message = survey::unmapped(&answer.body);
+                let organization = organization.as_deref().unwrap_or_default();
+                self.findings.extend(
+                    message.map(|said| Finding::new(Kind::UnmappedTypes, organization, said)),
+                );
+                return Ok(());
+            }
+        };
         let asked = self.asked(asking.start);
         match refusal::counted(asked, &answer.head, &answer.body) {
             Ok(count) => {
-                let organization = asking.organization.as_deref().unwrap_or_default();
                 let message = format!(
                     "{} accepts the credential: {count} events in the services asked for since {}",
                     self.settings.api_base_url.host(),
                     rfc3339(asking.start)
                 );
-                self.findings
-                    .push(Finding::new(Kind::Access, organization, message));
+                let id = organization.as_deref().unwrap_or_default();
+                self.findings.push(Finding::new(Kind::Access, id, message));
+                self.left.push(Question::Survey(organization.clone()));
                 Ok(())
             }
             // The address and the credential are right; our clock is not.
@@ -164,9 +187,10 @@ impl Machine for Check {
                 asking.call.request(),
                 reading.monotonic.saturating_add(WAIT),
             ),
-            (None, Some(_)) => {
-                let organization = self.left.pop().flatten();
-                self.ask(organization, reading)
+            (None, Some(question)) => {
+                let question = question.clone();
+                self.left.pop();
+                self.ask(question, reading)
             }
             (None, None) => Step::Done,
         }
@@ -189,6 +213,8 @@ impl Machine for Check {
                 None
             }
             Some(Ok(answer)) => self.answered(&asking, &answer).err(),
+            // Nothing depends on it.
+            Some(Err(_)) if matches!(asking.question, Question::Survey(_)) => None,
             Some(Err(cause)) => Some(refusal::failed(self.asked(asking.start), &cause)),
         };
     }

@@ -45,6 +45,7 @@ use crate::finding::Kind;
 use crate::refusal::{self, Asked, Refusal};
 use crate::settings::Settings;
 use crate::state::{Owner, Restored, Slot, Write};
+use crate::survey;
 
 /// Identifies a request for as long as it is open.
 pub type RequestId = u32;
@@ -70,6 +71,8 @@ pub struct Collector {
     established: bool,
     /// Events not read yet, by the last count.
     backlog: Option<u64>,
+    /// There was a count from the start on, or none is needed.
+    sized: bool,
     /// The next walk expects rows of other organisations.
     mixed: bool,
 }
@@ -82,6 +85,8 @@ enum Work {
     Probe(Query),
     /// A count, of tiles.
     Count(Query),
+    /// The types of events that there are.
+    Survey(Query),
     /// The ids of a tile are being loaded.
     Load(Repair),
     /// Pages are being read.
@@ -169,6 +174,7 @@ impl Collector {
             retention: Retention::new(settings.retention),
             established: false,
             backlog: None,
+            sized: false,
             mixed: false,
         }
     }
@@ -278,7 +284,7 @@ impl Collector {
                 Some(number) => Need::Load(self.slot.key(number)),
                 None => self.begin_repair(shared),
             }),
-            Work::None | Work::Probe(_) | Work::Count(_) => self.choose(shared),
+            Work::None | Work::Probe(_) | Work::Count(_) | Work::Survey(_) => self.choose(shared),
         }
     }
 
@@ -368,6 +374,10 @@ impl Collector {
                 return Ok(());
             };
             self.call = None;
+            if matches!(self.work, Work::Survey(_)) {
+                self.surveyed(answer.ok(), shared);
+                return Ok(());
+            }
             return match answer {
                 Ok(answer) => self.answered(&answer, shared),
                 Err(cause) => Err(refusal::failed(self.asked(shared), &cause).into()),
@@ -431,6 +441,15 @@ impl Collector {
         Ok(())
     }
 
+    /// The types of events have come, or not: nothing depends on it.
+    fn surveyed(&mut self, answer: Option<Answer>, shared: &mut Shared<'_>) {
+        self.work = Work::None;
+        let answer = answer.filter(|answer| answer.head.status == 200);
+        if let Some(message) = answer.and_then(|answer| survey::unmapped(&answer.body)) {
+            shared.batch.find(Kind::UnmappedTypes, message);
+        }
+    }
+
     /// The count of tiles has come.
     fn counted(&mut self, count: u64, shared: &mut Shared<'_>) {
         let (Some(audit), Some(memory)) = (&mut self.audit, &mut self.memory) else {
@@ -484,7 +503,7 @@ impl Collector {
     fn asked<'a>(&self, shared: &Shared<'a>) -> Asked<'a> {
         let query = match &self.work {
             Work::Walk(walk, _) => Some(walk.query()),
-            Work::Probe(query) | Work::Count(query) => Some(query),
+            Work::Probe(query) | Work::Count(query) | Work::Survey(query) => Some(query),
             Work::None | Work::Load(_) => None,
         };
         Asked {

@@ -108,6 +108,9 @@ findings! {
     UnknownHost "unknown-host" Warning:
         "`api_base_url` is none of JumpCloud's known addresses.",
         "Nothing, if a proxy or a test server is meant.";
+    UnmappedTypes "unmapped-types" Info:
+        "The organisation has event types that are not mapped to OCSF.",
+        "Nothing, if they are neither logins nor account changes; else ask for a newer version.";
 }
 
 impl Finding {

@@ -36,6 +36,7 @@ pub mod refusal;
 pub mod settings;
 pub mod split;
 pub mod state;
+pub mod survey;
 pub mod transform;
 
 #[cfg(target_arch = "wasm32")]

@@ -19,16 +19,17 @@ use crate::collect::audit::Outcome;
 use crate::collect::lateness::Lateness;
 use crate::collect::ledger::{Identity, Known, Ledger};
 use crate::collect::memory::{Fill, Memory};
-use crate::collect::tiles::{Keys, Tiles};
+use crate::collect::tiles::{self, Keys, Tiles};
 use crate::error::{Error, Failure};
 
 /// Version of the format that is written. A newer one is refused, older ones
 /// are read.
 pub const FORMAT: u32 = 2;
 
-/// What is no longer than this is kept in the head itself; 256 KiB are allowed
-/// a value.
-const INLINE: usize = 72 << 10;
+/// What is no longer than this is kept in the head itself, where it takes a
+/// third more. A head has four such parts at most, and 256 KiB are allowed a
+/// value.
+const INLINE: usize = 32 << 10;
 
 /// What is longer is cut into values of so many bytes.
 const VALUE: usize = 192 << 10;
@@ -238,6 +239,7 @@ impl Slot {
             end: fill.end,
             ledger: self.write_ledger(&mut fill.ledger, &mut writes),
         });
+        self.obsolete = tiles::merge(std::mem::take(&mut self.obsolete));
         let head = Head {
             format: FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),

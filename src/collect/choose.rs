@@ -12,6 +12,7 @@ use crate::clock::rfc3339;
 use crate::finding::Kind;
 use crate::mapping;
 use crate::settings::{DAY, Settings, Start};
+use crate::survey;
 
 /// The clock of this machine may be wrong by this much before the first answer
 /// has told JumpCloud's: the first request looks so far back, in ms.
@@ -81,6 +82,9 @@ impl Collector {
             return Ok(self.probe(shared));
         };
         self.prepare(now, shared);
+        if let Some(need) = self.size(now, shared) {
+            return Ok(need);
+        }
         if self.cycle.is_over(shared) {
             self.cycle.followed = false;
         }
@@ -94,6 +98,9 @@ impl Collector {
             return Ok(need);
         }
         if let Some(need) = self.fill(shared) {
+            return Ok(need);
+        }
+        if let Some(need) = self.survey(now, shared) {
             return Ok(need);
         }
         self.cycle = Cycle::default();
@@ -111,6 +118,16 @@ impl Collector {
         let need = self.count(&query, shared);
         self.work = Work::Probe(query);
         need
+    }
+
+    /// How much a new feed has before it: one count from its start.
+    fn size(&mut self, now: i64, shared: &mut Shared<'_>) -> Option<Need> {
+        let ledger = &self.memory.as_ref()?.ledger;
+        let far = now.saturating_sub(ledger.position()) > FIRST_LOOK;
+        if std::mem::replace(&mut self.sized, true) || ledger.has_moved() || !far {
+            return None;
+        }
+        Some(self.probe(shared))
     }
 
     /// What must be known before anything is read.
@@ -248,6 +265,28 @@ impl Collector {
         fill.ledger.begin(scope);
         let (start, end) = (fill.ledger.position(), fill.end);
         Some(self.walk(start, Some(end), Reason::Fill, shared))
+    }
+
+    /// Asks once a day which types of events there are. Whoever means to stop
+    /// at once has `check` for that.
+    fn survey(&mut self, now: i64, shared: &mut Shared<'_>) -> Option<Need> {
+        let memory = self.memory.as_mut()?;
+        let due = memory
+            .surveyed
+            .is_none_or(|at| now.saturating_sub(at) >= DAY);
+        if !due || shared.limits.drain {
+            return None;
+        }
+        memory.surveyed = Some(now);
+        let query = Query {
+            services: mapping::services(shared.settings.event_types),
+            start: now.saturating_sub(DAY).max(self.retention.oldest(now)),
+            end: None,
+        };
+        let id = next_id(shared.last_request);
+        let request = self.request(shared, "/events/distinct", query.distinct(survey::FIELD));
+        (self.work, self.call) = (Work::Survey(query), Some(Call::new(id, None)));
+        Some(Need::Send(id, request))
     }
 
     fn walk(

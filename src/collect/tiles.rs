@@ -21,7 +21,7 @@ pub mod ids;
 
 use std::collections::VecDeque;
 
-pub use self::ids::{Ids, Keys};
+pub use self::ids::{Ids, Keys, merge};
 use super::ledger::Identity;
 
 /// Rows after which a tile is closed at the next edge, while it is younger

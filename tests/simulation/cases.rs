@@ -385,3 +385,49 @@ fn what_breaks_off_while_nobody_polls_is_asked_for_again_without_an_error() {
     assert_eq!(world.poll_all().unwrap().events, 35);
     world.check();
 }
+
+#[test]
+fn types_that_nobody_maps_are_told_once_a_day() {
+    let mut odd = events(0, 3, EPOCH + HOUR, 1);
+    for (n, event) in odd.iter_mut().enumerate() {
+        let raw = String::from_utf8_lossy(&event.raw).replace("user_lockout", "user_levitate");
+        *event = Event::from_json(raw.replace("-0000", &format!("-odd{n}"))).unwrap();
+    }
+    let mut world = World::of([events(0, 5, EPOCH, 1), odd].concat(), "");
+    let told = "unmapped-types: not mapped, of the last day: user_levitate (3)";
+    assert_eq!(world.poll_all().unwrap().findings, [told]);
+    world.reopen();
+    assert_eq!(world.poll_all().unwrap().findings, [""; 0]);
+    world.wait_minutes(24 * 60);
+    world.poll_all().unwrap();
+    assert_eq!(world.model.stats.distinct, 2);
+    // Nothing depends on the answer.
+    world.wait_minutes(25 * 60);
+    world
+        .model
+        .faults
+        .add("status=500,on=distinct,next=1".parse().unwrap());
+    assert!(world.poll_all().unwrap().idle);
+}
+
+#[test]
+fn a_backfill_takes_as_many_requests_as_it_has_pages() {
+    let all = events(0, 20_000, EPOCH - 80 * 24 * HOUR, 345_000);
+    let mut world = World::of(all, r#"{"start": "90d"}"#);
+    world.limit_events(500, 10 << 20);
+    let first = world.poll_once().unwrap();
+    assert!(first.backlog.is_some_and(|left| left > 19_000), "{first:?}");
+    world.poll_all().unwrap();
+    world.check();
+    let stats = world.model.stats;
+    // The last row is read again when there may be new ones.
+    assert!(stats.rows <= 20_002 && stats.events <= 43, "{stats:?}");
+    assert_eq!(
+        (stats.count, stats.distinct),
+        (3, 1),
+        "time, all to come, all that was read"
+    );
+    // Tiles for the horizon only.
+    let (counted, read) = world.reconciled.values().flatten().next().unwrap();
+    assert!(counted == read && (1_700..1_800).contains(read), "{read}");
+}

@@ -163,7 +163,7 @@ fn add_twins(model: &mut Model, dice: &mut ChaCha8Rng) {
 
 #[test]
 fn every_event_comes_once_whatever_goes_wrong() {
-    histories(300, |seed| {
+    histories(if cfg!(debug_assertions) { 200 } else { 10_000 }, |seed| {
         let mut world = history(seed);
         world.run_to_the_end();
         world.check();
@@ -185,7 +185,7 @@ fn every_event_comes_once_whatever_goes_wrong() {
 /// tile exactly once, over whatever crash, and no count ever differs.
 #[test]
 fn without_late_events_nothing_is_read_again() {
-    histories(100, |seed| {
+    histories(if cfg!(debug_assertions) { 50 } else { 1_000 }, |seed| {
         let mut world = history_of(seed, |recipe| {
             recipe.late = 0.2;
             recipe.late_ms = 1_000..100_000;

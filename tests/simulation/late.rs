@@ -1,6 +1,7 @@
 //! What late events cost, in a tenant of 100,000 events a day.
 
-use jumpcloud_simulator::{Model, Recipe};
+use jumpcloud::clock::rfc3339;
+use jumpcloud_simulator::{EndTime, Event, Model, Recipe, organization_id};
 
 use crate::world::{EPOCH, History, World};
 
@@ -75,4 +76,78 @@ fn bursts_cost_no_more_requests() {
 fn of_many_late_events_all_are_found() {
     let cost = day(0.05, 0.0);
     assert!(cost.late > 4_000);
+}
+
+/// An event of the first organisation, shown from `visible_at` on.
+fn event(id: &str, ms: i64, visible_at: i64) -> Event {
+    let (organization, time) = (organization_id(0), rfc3339(ms));
+    let json = format!(
+        r#"{{"id":"{id}","organization":"{organization}","service":"directory","event_type":"user_create","timestamp":"{time}"}}"#
+    );
+    Event {
+        visible_at,
+        ..Event::from_json(json).unwrap()
+    }
+}
+
+/// It is in the count that follows, and not in the rows: never to be taken for
+/// a difference that stays.
+#[test]
+fn an_event_that_turns_up_while_its_tile_is_read_is_found() {
+    for delay in (0..5_000).step_by(100) {
+        let rows = (0..60).map(|n| event(&format!("row-{n}"), EPOCH + n * 1_000, EPOCH));
+        let mut world = World::of(rows.collect(), r#"{"poll_interval": "300s"}"#);
+        world.poll_all().unwrap();
+        let now = world.now();
+        world.model.add_events(vec![
+            event("late", EPOCH + 30_500, now - 1),
+            event("later", EPOCH + 500, now + delay),
+        ]);
+        world.settle();
+        world.check();
+        let reconciled = world.reconciled.values().flatten().next();
+        assert_eq!(reconciled, Some(&(62, 62)));
+    }
+}
+
+#[test]
+fn an_event_on_the_edge_of_two_tiles_is_found_by_either_reading() {
+    for end_time in [EndTime::Exclusive, EndTime::Inclusive] {
+        // The first tile ends two milliseconds after its fortieth row.
+        for ms in [EPOCH + 39_000 + 1, EPOCH + 39_000 + 2, EPOCH + 39_000 + 3] {
+            let rows = (0..100).map(|n| event(&format!("row-{n}"), EPOCH + n * 1_000, EPOCH));
+            let mut world = World::of(rows.collect(), r#"{"poll_interval": "300s"}"#);
+            world.model.behaviour.end_time = end_time;
+            world.poll_all().unwrap();
+            let now = world.now();
+            world.model.add_events(vec![event("late", ms, now - 1)]);
+            world.settle();
+            world.check();
+            let reconciled = world.reconciled.values().flatten().next();
+            assert_eq!(reconciled, Some(&(101, 101)));
+            assert!(world.requests_of_a_quiet_run() <= 3);
+        }
+    }
+}
+
+/// JumpCloud counts more than it gives: told once, kept, and not read for ever.
+#[test]
+fn a_difference_that_stays_is_told_once() {
+    let rows = (0..60).map(|n| event(&format!("row-{n}"), EPOCH + n * 1_000, EPOCH));
+    let mut world = World::of(rows.collect(), r#"{"poll_interval": "300s"}"#);
+    world.poll_all().unwrap();
+    world.phantoms = vec![EPOCH + 10_000];
+    let mut told = Vec::new();
+    for _ in 0..6 {
+        told.extend(world.poll_all().unwrap().findings);
+    }
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with("count-differs: from "), "{told:?}");
+    assert!(
+        told[0].contains("gives 40 events and counts +1 besides"),
+        "{told:?}"
+    );
+    assert_eq!(world.reread, 2);
+    let reconciled = world.reconciled.values().flatten().next();
+    assert_eq!(reconciled, Some(&(61, 60)), "never hidden");
 }

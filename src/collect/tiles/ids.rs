@@ -116,6 +116,14 @@ impl Ids {
     }
 }
 
+/// The same keys in as few runs as can be.
+pub fn merge(mut keys: Vec<Keys>) -> Vec<Keys> {
+    keys.sort_by_key(|keys| keys.first);
+    let mut merged = Ids::default();
+    keys.into_iter().for_each(|keys| merged.add_keys(keys));
+    merged.stored
+}
+
 /// Ids as they are stored.
 pub fn encode(ids: &[u64]) -> Vec<u8> {
     ids.iter().flat_map(|id| id.to_be_bytes()).collect()
