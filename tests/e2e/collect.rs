@@ -4,7 +4,8 @@
 use std::ops::Range;
 
 use jumpcloud_simulator::{Kind, Recipe};
-use jumpcloud_tests::{Feed, Tenant, assert_same_lines, now_ms, transformed};
+use jumpcloud_tests::{Feed, Tenant, assert_same_lines, now_ms, sorted_lines, transformed};
+use serde_json::Value;
 
 #[path = "../ocsf/mod.rs"]
 mod ocsf;
@@ -89,19 +90,12 @@ fn standard_output_gets_the_bytes_that_transform_makes() {
         r#"type = "stdout""#,
     );
     let ran = feed.once().output().expect_code(0);
-    assert_same_lines(
-        &jumpcloud_tests::sorted_lines(&ran.stdout),
-        &tenant.expected(),
-    );
-    let times = |text: &str| -> Vec<i64> {
-        let events = text
-            .lines()
-            .map(|line| serde_json::from_str::<serde_json::Value>(line));
-        events
-            .map(|event| event.unwrap()["time"].as_i64().unwrap())
-            .collect()
-    };
-    assert!(times(&ran.stdout).is_sorted(), "events come in their order");
+    assert_same_lines(&sorted_lines(&ran.stdout), &tenant.expected());
+    let times = ran.stdout.lines().map(|line| {
+        let event: Value = serde_json::from_str(line).unwrap();
+        event["time"].as_i64().unwrap()
+    });
+    assert!(times.is_sorted(), "events come in their order");
 }
 
 #[test]
@@ -135,6 +129,21 @@ fn events_that_come_late_or_are_dated_ahead_are_found_by_the_next_runs() {
         .filter(|event| event.ms > tenant.api.now_ms())
         .count();
     assert!(future > 10, "the case that this test is about");
+}
+
+#[test]
+fn events_that_come_hours_late_are_found_by_counting() {
+    let recipe = Recipe {
+        late: 0.05,
+        ..Recipe::new(3_000, now_ms())
+    };
+    let tenant = Tenant::of(&recipe);
+    let feed = Feed::of(&tenant);
+    for hours in [0, 1, 3, 7] {
+        tenant.api.set_clock_offset_ms(hours * 60 * MINUTE);
+        feed.once().output().expect_code(0);
+    }
+    assert_same_lines(&feed.lines(), &tenant.expected());
 }
 
 #[test]

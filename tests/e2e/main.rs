@@ -2,6 +2,14 @@
 //! simulator. `make test` builds and runs them; each module says what belongs
 //! in it.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that fails panics"
+)]
+
 mod collect;
 mod commands;
 mod delivery;

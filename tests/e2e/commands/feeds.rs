@@ -38,6 +38,9 @@ sink = {{ type = "file", path = "two/{{class}}-{{partition}}.ndjson" }}
 fn one_that_fails_does_not_stop_the_others_and_the_most_telling_code_wins() {
     let tenant = Tenant::settled(200);
     let url = tenant.api.base_url();
+    let busy = Tenant::settled(0);
+    busy.fault("status=429,retry-after=600");
+    let busy_url = busy.api.base_url();
     let feed = Feed::of(&tenant);
     feed.configure(&format!(
         r#"
@@ -47,8 +50,8 @@ plugin = "[PLUGIN]"
 [feeds.refused]
 settings = {{ api_base_url = "{url}" }}
 secrets = {{ token = "env:OTHER" }}
-[feeds.unreachable]
-settings = {{ api_base_url = "http://127.0.0.1:9" }}
+[feeds.busy]
+settings = {{ api_base_url = "{busy_url}" }}
 secrets = {{ token = "env:JUMPCLOUD_API_KEY" }}
 [feeds.acme]
 settings = {{ api_base_url = "{url}", start = "2d" }}
@@ -62,11 +65,7 @@ sink = {{ type = "file", path = "out/{{class}}.ndjson" }}
         .output()
         .expect_code(3);
     assert!(ran.stderr.contains("error: refused: "), "{}", ran.stderr);
-    assert!(
-        ran.stderr.contains("error: unreachable: "),
-        "{}",
-        ran.stderr
-    );
+    assert!(ran.stderr.contains("error: busy: "), "{}", ran.stderr);
     assert_same_lines(&feed.lines(), &tenant.expected());
 }
 
