@@ -153,3 +153,22 @@ fn a_batch_in_the_outbox_is_delivered_as_planned_whatever_the_configuration_says
     all.sort();
     assert_same_lines(&all, &tenant.expected());
 }
+
+#[test]
+fn a_file_that_is_renamed_between_two_runs_gets_the_rest_of_its_batch() {
+    let tenant = Tenant::settled(300);
+    let feed = Feed::of(&tenant);
+    for place in ["committed", "delivering", "delivered"] {
+        feed.once().dies_at(place, 1).output().expect_killed();
+        let path = feed.path("out/authentication.ndjson");
+        if path.exists() {
+            std::fs::rename(&path, feed.path(&format!("out/{place}.ndjson"))).unwrap();
+        }
+    }
+    feed.once().output().expect_code(0);
+    let mut all = String::new();
+    for entry in std::fs::read_dir(feed.path("out")).unwrap() {
+        all += &std::fs::read_to_string(entry.unwrap().path()).unwrap();
+    }
+    assert_same_lines(&sorted_lines(&all), &tenant.expected());
+}
