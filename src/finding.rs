@@ -105,6 +105,9 @@ findings! {
     StartClamped "start-clamped" Warning:
         "The configured start lies further back than JumpCloud keeps events.",
         "Nothing, or a later `start`; collection begins at the oldest event kept.";
+    Undated "undated-records" Warning:
+        "100,000 records and more without a readable time wait for a later event.",
+        "Look into the dead letters; from the 100,001st on they come again with each poll.";
     UnknownHost "unknown-host" Warning:
         "`api_base_url` is none of JumpCloud's known addresses.",
         "Nothing, if a proxy or a test server is meant.";

@@ -170,6 +170,12 @@ impl Collector {
             return None;
         }
         ledger.begin(scope);
+        if ledger.is_crowded() {
+            shared.batch.find(
+                Kind::Undated,
+                "100,000 records and more have no time that can be read",
+            );
+        }
         let mut end = None;
         if ledger.after(now) > MAX_FUTURE_IDS {
             shared.batch.find(

@@ -26,11 +26,13 @@ pub struct Ledger {
     /// Rejected records without a readable time, each with that of the next
     /// event in the API's order: it lies no later. [`UNPLACED`]: none came yet.
     undated: BTreeMap<Identity, i64>,
+    /// The same, in order of time.
+    places: BTreeSet<(i64, Identity)>,
     /// Records without a time that this walk met, and of which it can't tell
     /// whether the position has passed them.
-    unsure: Vec<Identity>,
+    unsure: BTreeSet<Identity>,
     /// Those that lie at the position or before, and this walk has not met.
-    carried: Vec<Identity>,
+    carried: BTreeSet<Identity>,
     /// Rows of this walk that the position has not passed.
     pending: VecDeque<Pending>,
     tiles: Tiles,
@@ -49,6 +51,10 @@ struct Pending {
 /// The place of an undated record after which nothing has come yet.
 const UNPLACED: i64 = i64::MAX;
 
+/// So many records without a time are known; those beyond are handed out again
+/// by each walk that meets them.
+pub const MAX_UNDATED: usize = 100_000;
+
 /// Which event: the first 8 bytes of SHA-256 over organisation and id.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Identity(pub u64);
@@ -65,6 +71,9 @@ pub struct Known {
 }
 
 impl Identity {
+    const MIN: Self = Self(u64::MIN);
+    const MAX: Self = Self(u64::MAX);
+
     /// Of an event: an id counts within its organisation; without an id the
     /// bytes do.
     pub fn new(organization: Option<&str>, id: Option<&str>, bytes: &[u8]) -> Self {
@@ -105,8 +114,9 @@ impl Ledger {
             position: start,
             dated: BTreeSet::new(),
             undated: BTreeMap::new(),
-            unsure: Vec::new(),
-            carried: Vec::new(),
+            places: BTreeSet::new(),
+            unsure: BTreeSet::new(),
+            carried: BTreeSet::new(),
             pending: VecDeque::new(),
             tiles: Tiles::new(start),
         }
@@ -125,7 +135,7 @@ impl Ledger {
             if dated {
                 ledger.dated.insert((time, id));
             } else {
-                ledger.undated.insert(id, time);
+                ledger.place(id, time);
             }
         }
         ledger
@@ -160,11 +170,8 @@ impl Ledger {
     pub fn begin(&mut self, scope: Scope) {
         self.pending.clear();
         self.unsure.clear();
-        let at_position = self
-            .undated
-            .iter()
-            .filter(|(_, time)| **time == self.position);
-        self.carried = at_position.map(|(id, _)| *id).collect();
+        let at_position = (self.position, Identity::MIN)..=(self.position, Identity::MAX);
+        self.carried = self.places.range(at_position).map(|(_, id)| *id).collect();
         self.tiles.set_scope(scope);
     }
 
@@ -177,7 +184,25 @@ impl Ledger {
 
     /// Nobody knows whether some record lies before or after the position.
     fn has_unplaced(&self) -> bool {
-        self.undated.values().any(|time| *time == UNPLACED)
+        self.places
+            .last()
+            .is_some_and(|(time, _)| *time == UNPLACED)
+    }
+
+    /// More records without a time may have come than are known.
+    pub fn is_crowded(&self) -> bool {
+        self.undated.len() >= MAX_UNDATED
+    }
+
+    /// A record without a time lies here, if there is room for it.
+    fn place(&mut self, id: Identity, time: i64) {
+        match self.undated.get(&id) {
+            Some(place) => drop(self.places.remove(&(*place, id))),
+            None if self.is_crowded() => return,
+            None => {}
+        }
+        self.undated.insert(id, time);
+        self.places.insert((time, id));
     }
 
     /// Begins later: what lies before is gone, or was never asked for.
@@ -198,7 +223,9 @@ impl Ledger {
         self.start = self.start.min(to);
         self.position = self.position.min(to);
         self.dated.retain(|(time, _)| *time < to);
-        self.undated.retain(|_, time| *time < to);
+        for (_, id) in self.places.split_off(&(to, Identity::MIN)) {
+            self.undated.remove(&id);
+        }
         self.pending.clear();
     }
 
@@ -238,7 +265,9 @@ impl Ledger {
             self.dated.pop_first();
             self.tiles.note(time, id);
         }
-        for (id, time) in self.undated.extract_if(.., |_, time| *time < to) {
+        while let Some((time, id)) = self.places.first().copied().filter(|(time, _)| *time < to) {
+            self.places.pop_first();
+            self.undated.remove(&id);
             // What this walk met is one of the rows that it read.
             match self.carried.contains(&id) {
                 true => self.tiles.take_undated(id, time),
@@ -259,7 +288,7 @@ impl Account for Ledger {
     fn note(&mut self, time: Option<i64>, id: Identity) {
         match time {
             Some(time) => drop(self.dated.insert((time, id))),
-            None => drop(self.undated.insert(id, UNPLACED)),
+            None => self.place(id, UNPLACED),
         }
     }
 
@@ -268,11 +297,13 @@ impl Account for Ledger {
         // may have passed them.
         if time > self.position && self.pending.is_empty() {
             self.unsure.extend(undated);
-            self.undated
-                .extend(undated.iter().map(|id| (*id, UNPLACED)));
+            undated.iter().for_each(|id| self.place(*id, UNPLACED));
             undated = &[];
         }
-        self.carried.retain(|id| !undated.contains(id));
+        for id in undated {
+            self.carried.remove(id);
+            self.place(*id, time);
+        }
         let rows = 1 + undated.len() as u64;
         match self.pending.back_mut() {
             Some(last) if last.time == time => last.rows += rows,
@@ -282,7 +313,6 @@ impl Account for Ledger {
                 glued: !undated.is_empty(),
             }),
         }
-        self.undated.extend(undated.iter().map(|id| (*id, time)));
     }
 
     /// Moves the position forward; the rows and ids before it go into tiles.
@@ -306,18 +336,14 @@ impl Account for Ledger {
         }
         // This walk read everything from the position on: an unplaced record
         // that it did not meet lies before.
-        let Self {
-            unsure,
-            position,
-            tiles,
-            ..
-        } = self;
-        let met = |id: &Identity| undated.contains(id) || unsure.contains(id);
-        for (id, _) in self
-            .undated
-            .extract_if(.., |id, time| *time == UNPLACED && !met(id))
-        {
-            tiles.take_undated(id, *position);
+        self.unsure.extend(undated);
+        for (_, id) in self.places.split_off(&(UNPLACED, Identity::MIN)) {
+            if self.unsure.contains(&id) {
+                self.places.insert((UNPLACED, id));
+            } else {
+                self.undated.remove(&id);
+                self.tiles.take_undated(id, self.position);
+            }
         }
     }
 }

@@ -104,3 +104,31 @@ fn a_row_enters_a_tile_once_when_the_position_passes_it() {
         assert_eq!(ledger.tiles().open().0.ids.len(), 2);
     }
 }
+
+#[test]
+fn very_many_records_without_a_time_take_linear_time_and_bounded_memory() {
+    let ids: Vec<Identity> = (0..MAX_UNDATED as u64 + 1_000).map(Identity).collect();
+    let mut ledger = Ledger::new(100);
+    // Quadratic, this would take minutes.
+    for walk in 0..3 {
+        ledger.begin(Scope::default());
+        for id in &ids {
+            let known = walk > 0 && (id.0 as usize) < MAX_UNDATED;
+            assert_eq!(ledger.knows(None, *id), known);
+            ledger.note(None, *id);
+        }
+        ledger.end(&ids, None);
+        assert_eq!(ledger.known().count(), MAX_UNDATED);
+        assert!(ledger.is_crowded());
+    }
+    // An event at last, and a row for each of very many.
+    ledger.begin(Scope::default());
+    ledger.read(100, &ids);
+    for time in 101..50_000 {
+        ledger.advance(time);
+        ledger.read(time, &[]);
+    }
+    ledger.end(&[], Some(50_000));
+    assert_eq!(ledger.known().count(), 0);
+    assert!(!ledger.is_crowded());
+}
