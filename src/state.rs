@@ -24,7 +24,7 @@ use crate::error::{Error, Failure};
 
 /// Version of the format that is written. A newer one is refused, older ones
 /// are read.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// What is no longer than this is kept in the head itself, where it takes a
 /// third more. A head has four such parts at most, and 256 KiB are allowed a
@@ -181,6 +181,9 @@ impl Slot {
         let version: Version = serde_json::from_slice(bytes).map_err(|_| self.corrupt())?;
         let head = match version.format {
             1 => serde_json::from_slice::<HeadV1>(bytes).map(Head::from),
+            // Like today's, but its tables of tiles can't be told apart: tiles
+            // begin at the position, as after format 1.
+            2 => serde_json::from_slice(bytes).map(Head::without_tiles),
             FORMAT => serde_json::from_slice(bytes),
             _ => {
                 return Err(Error::Storage(
@@ -363,6 +366,20 @@ impl Head {
             .into_iter()
             .flatten()
             .flat_map(|ledger| [&ledger.ids, &ledger.tiles])
+    }
+}
+
+impl Head {
+    /// Of format 2. What its tables named is left behind; they themselves go.
+    fn without_tiles(mut self) -> Self {
+        let fill = self.fill.as_mut().map(|fill| &mut fill.ledger);
+        for ledger in [Some(&mut self.ledger), fill].into_iter().flatten() {
+            let tiles = std::mem::take(&mut ledger.tiles);
+            self.obsolete
+                .extend(tiles.numbers().map(|number| (number, number)));
+        }
+        self.audit = Outcome::default();
+        self
     }
 }
 

@@ -182,6 +182,48 @@ fn format_1_is_read_and_its_keys_go() {
 }
 
 #[test]
+fn format_2_is_read_without_its_tiles_and_their_table_goes() {
+    // As it was written, but for `ids`: its tables had two layouts.
+    let ids = BASE64.encode(encode(&[Known {
+        time: 2_000,
+        dated: true,
+        id: Identity(5),
+    }]));
+    let text = format!(
+        r#"{{"format":2,"version":"0.1.0","origin":"https://api.jumpcloud.com","organization":"a","sequence":9,"start":1000,"position":1500,"ids":"{ids}","tiles":[4,5],"fill":{{"end":1000,"start":100,"position":300,"ids":"","tiles":"AAEC"}},"selection":7,"start_setting":"Back(86400000)","audit":{{"at":1600,"reconciled_to":1400,"counted":3,"read":3,"doubted":false}},"lateness":{lateness},"surveyed":1600,"next":6,"obsolete":[[2,3]]}}"#,
+        lateness = serde_json::to_string(&Lateness::default()).unwrap(),
+    );
+    let mut store = BTreeMap::from([("head".to_owned(), text.into_bytes())]);
+    for number in [4, 5] {
+        store.insert(format!("head.ids.{number}"), b"another layout".to_vec());
+    }
+    let Restored {
+        owner,
+        sequence,
+        mut memory,
+    } = read(&store).unwrap();
+    assert_eq!((sequence, owner.organization.as_deref()), (9, Some("a")));
+    let ledger = &memory.ledger;
+    assert_eq!((ledger.start(), ledger.position()), (1_000, 1_500));
+    assert!(ledger.knows(Some(2_000), Identity(5)));
+    assert_eq!(ledger.tiles(), &Tiles::new(1_500));
+    let fill = memory.fill.as_ref().unwrap();
+    assert_eq!((fill.end, fill.ledger.position()), (1_000, 300));
+    assert_eq!(fill.ledger.tiles(), &Tiles::new(300));
+    assert_eq!(
+        (memory.selection, &memory.outcome),
+        (Some(7), &Outcome::default())
+    );
+    let mut slot = Slot::new(None);
+    slot.read_head(&store["head"]).unwrap();
+    for sequence in [10, 11] {
+        apply(&mut store, &slot.write(&owner, sequence, &mut memory));
+    }
+    assert_eq!(read(&store).unwrap().memory, memory);
+    assert_eq!(store.len(), 1 + named(&memory, &store["head"]));
+}
+
+#[test]
 fn a_newer_format_and_a_corrupt_one_are_refused_with_advice() {
     let mut slot = Slot::new(None);
     let newer = br#"{"format":99,"version":"9.0.0","anything":true}"#;
