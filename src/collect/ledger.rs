@@ -207,9 +207,7 @@ impl Ledger {
 
     /// Begins later: what lies before is gone, or was never asked for.
     pub fn skip(&mut self, to: i64) {
-        if !self.has_moved() {
-            self.start = self.start.max(to);
-        }
+        self.start = self.start.max(to);
         self.pending.clear();
         self.advance(to);
         self.tiles.restart(to);

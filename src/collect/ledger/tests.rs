@@ -132,3 +132,11 @@ fn very_many_records_without_a_time_take_linear_time_and_bounded_memory() {
     assert_eq!(ledger.known().count(), 0);
     assert!(!ledger.is_crowded());
 }
+
+#[test]
+fn after_a_gap_nothing_is_claimed_of_what_lies_before() {
+    let mut ledger = Ledger::new(100);
+    ledger.advance(200);
+    ledger.skip(500);
+    assert_eq!((ledger.start(), ledger.position()), (500, 500));
+}
