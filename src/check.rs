@@ -201,7 +201,7 @@ impl Machine for Check {
             return;
         };
         if let Input::Head(head) = &input {
-            self.clock.answered(head.date(), reading);
+            self.clock.answered(head.status, head.date(), reading);
         }
         let taken = match input {
             Input::Nothing => Some(Err(Cause::Timeout)),

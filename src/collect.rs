@@ -15,6 +15,7 @@
 //! out.
 
 pub mod account;
+mod answer;
 pub mod audit;
 pub mod call;
 mod choose;
@@ -29,7 +30,7 @@ pub mod walk;
 
 use self::account::Account;
 use self::audit::Audit;
-use self::call::{Answer, Call};
+use self::call::Call;
 use self::choose::{Budget, Cycle};
 use self::memory::Memory;
 use self::repair::{Reader, Repair};
@@ -37,15 +38,12 @@ use self::retention::Retention;
 use self::walk::{Desk, Turn, Walk};
 use crate::api::{self, Query, Request};
 use crate::batch::{Batch, Limits, Output, Progress};
-use crate::clock::{Clock, Reading, rfc3339};
+use crate::clock::{Clock, Reading};
 use crate::credential::Credential;
 use crate::error::{Error, Problem, Result};
-use crate::feed::Input;
-use crate::finding::Kind;
-use crate::refusal::{self, Asked, Refusal};
+use crate::refusal;
 use crate::settings::Settings;
 use crate::state::{Owner, Restored, Slot, Write};
-use crate::survey;
 
 /// Identifies a request for as long as it is open.
 pub type RequestId = u32;
@@ -67,6 +65,8 @@ pub struct Collector {
     cycle: Cycle,
     budget: Budget,
     retention: Retention,
+    /// A start was refused as too old since the last page came.
+    refused: bool,
     /// This address has served this feed before.
     established: bool,
     /// Events not read yet, by the last count.
@@ -172,6 +172,7 @@ impl Collector {
             cycle: Cycle::default(),
             budget: Budget::default(),
             retention: Retention::new(settings.retention),
+            refused: false,
             established: false,
             backlog: None,
             sized: false,
@@ -357,115 +358,6 @@ impl Collector {
         }
     }
 
-    /// Takes what came of an open request.
-    pub fn handle(
-        &mut self,
-        id: RequestId,
-        input: Input,
-        shared: &mut Shared<'_>,
-    ) -> std::result::Result<(), Halt> {
-        match &input {
-            Input::Head(head) => shared.clock.answered(head.date(), shared.reading),
-            Input::Body(bytes) => shared.batch.counters.bytes += bytes.len() as u64,
-            Input::End | Input::Failed(_) | Input::Nothing => {}
-        }
-        if let Some(call) = self.call.as_mut().filter(|call| call.request() == id) {
-            let Some(answer) = call.take(input) else {
-                return Ok(());
-            };
-            self.call = None;
-            if matches!(self.work, Work::Survey(_)) {
-                self.surveyed(answer.ok(), shared);
-                return Ok(());
-            }
-            return match answer {
-                Ok(answer) => self.answered(&answer, shared),
-                Err(cause) => Err(refusal::failed(self.asked(shared), &cause).into()),
-            };
-        }
-        let asked = self.asked(shared);
-        let Work::Walk(walk, _) = &mut self.work else {
-            return Ok(());
-        };
-        match input {
-            Input::Head(head) if head.status != 200 => self.call = Some(Call::new(id, Some(head))),
-            Input::Head(head) if head.is_html() => {
-                return Err(refusal::not_the_api(asked, "a page in HTML").into());
-            }
-            Input::Head(head) => {
-                walk.head(id, &head, shared.now())?;
-            }
-            Input::Body(bytes) => walk.body(id, bytes),
-            Input::End => walk.end(id),
-            Input::Failed(_) if walk.is_paused(id) => {
-                return Err(Halt::Restart);
-            }
-            Input::Failed(cause) => return Err(refusal::failed(asked, &cause).into()),
-            Input::Nothing => {}
-        }
-        Ok(())
-    }
-
-    /// An answer is whole: that of a count, or the refusal of a page.
-    fn answered(
-        &mut self,
-        answer: &Answer,
-        shared: &mut Shared<'_>,
-    ) -> std::result::Result<(), Halt> {
-        let asked = self.asked(shared);
-        let probing = matches!(self.work, Work::Probe(_));
-        match refusal::counted(asked, &answer.head, &answer.body) {
-            Ok(count) if probing => self.backlog = self.memory.as_ref().map(|_| count),
-            Ok(count) => self.counted(count, shared),
-            Err(Refusal::PastRetention(days)) => {
-                // What a long walk began with may grow too old; its rows have
-                // not. So may the oldest tile.
-                let moved = self.oldest_asked(shared) > asked.start;
-                if !self.retention.learn(days) && !moved && !probing {
-                    return Err(Halt::Failed(self.retention.refused()));
-                }
-                self.audit = None;
-                if !probing {
-                    return Err(Halt::Restart);
-                }
-            }
-            // Any answer tells the time; this one says that ours was wrong.
-            Err(Refusal::Failed(Error::Protocol(_))) if probing && answer.head.status == 400 => {}
-            Err(Refusal::Failed(error)) => return Err(error.into()),
-        }
-        self.work = Work::None;
-        self.established = true;
-        if let Some(message) = shared.clock.skew_message() {
-            shared.batch.find(Kind::ClockSkew, message);
-        }
-        Ok(())
-    }
-
-    /// The types of events have come, or not: nothing depends on it.
-    fn surveyed(&mut self, answer: Option<Answer>, shared: &mut Shared<'_>) {
-        self.work = Work::None;
-        let answer = answer.filter(|answer| answer.head.status == 200);
-        if let Some(message) = answer.and_then(|answer| survey::unmapped(&answer.body)) {
-            shared.batch.find(Kind::UnmappedTypes, message);
-        }
-    }
-
-    /// The count of tiles has come.
-    fn counted(&mut self, count: u64, shared: &mut Shared<'_>) {
-        let (Some(audit), Some(memory)) = (&mut self.audit, &mut self.memory) else {
-            return;
-        };
-        let tiles = memory.ledger.tiles_mut();
-        if let Some((tile, surplus)) = audit.counted(count, tiles) {
-            let (from, to) = (rfc3339(tile.from), rfc3339(tile.to));
-            let (rows, more) = (tile.rows, surplus);
-            let message = format!(
-                "from {from} to {to} JumpCloud gives {rows} events and counts {more:+} besides"
-            );
-            shared.batch.find(Kind::CountDiffers, message);
-        }
-    }
-
     /// A walk has read all that it was for.
     fn ended(&mut self, shared: &Shared<'_>) {
         let work = std::mem::replace(&mut self.work, Work::None);
@@ -483,6 +375,7 @@ impl Collector {
                 self.cycle.filled = true;
                 if memory.fill.as_ref().is_some_and(memory::Fill::is_done) {
                     memory.end_fill();
+                    self.audit = None;
                 }
             }
             Reason::Repair(repair) => {
@@ -497,22 +390,6 @@ impl Collector {
                     audit.reread(tiles);
                 }
             }
-        }
-    }
-
-    fn asked<'a>(&self, shared: &Shared<'a>) -> Asked<'a> {
-        let query = match &self.work {
-            Work::Walk(walk, _) => Some(walk.query()),
-            Work::Probe(query) | Work::Count(query) | Work::Survey(query) => Some(query),
-            Work::None | Work::Load(_) => None,
-        };
-        Asked {
-            url: &shared.settings.api_base_url,
-            authorization: shared.settings.authorization,
-            start: query.map_or(0, |query| query.start),
-            end: query.and_then(|query| query.end),
-            skew: shared.clock.skew(),
-            established: self.established,
         }
     }
 

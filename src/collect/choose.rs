@@ -263,6 +263,7 @@ impl Collector {
         let memory = self.memory.as_mut()?;
         if memory.fill.as_ref()?.is_done() {
             memory.end_fill();
+            self.audit = None;
         }
         let fill = memory.fill.as_mut()?;
         if self.cycle.filled {

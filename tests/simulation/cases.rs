@@ -182,6 +182,32 @@ fn a_shorter_retention_is_learnt_from_the_answer() {
 }
 
 #[test]
+fn a_retention_that_is_shorter_by_less_than_a_day_is_no_endless_loop() {
+    let mut world = World::of(events(0, 5, EPOCH, 1), r#"{"start": "90d"}"#);
+    // By its `Date` the oldest start is an hour older than what it accepts.
+    world.model.faults.add(Rule::new(Fault::DateOff(-HOUR)));
+    let error = world.poll_once().unwrap_err();
+    assert_eq!(error.code(), "bad-settings");
+    assert!(error.to_string().contains("less than 90 days"), "{error}");
+    assert!(world.model.stats.requests() < 8, "{:?}", world.model.stats);
+}
+
+#[test]
+fn one_wrong_date_moves_nothing() {
+    let mut world = World::of(events(0, 100, EPOCH + HOUR, 60_000), "");
+    world.poll_all().unwrap();
+    let leap = Fault::DateOff(4_000 * 24 * HOUR);
+    let once = Rule::new(leap).when(When::Next(1));
+    world.model.faults.add(once);
+    for _ in 0..120 {
+        world.wait_minutes(1);
+        assert_eq!(world.poll_all().unwrap().findings, [""; 0]);
+    }
+    assert_eq!(world.emitted.len(), 100);
+    world.check();
+}
+
+#[test]
 fn a_position_beyond_retention_is_a_gap_that_is_named() {
     let mut world = World::of(events(0, 5, EPOCH, 1), "");
     world.poll_all().unwrap();
