@@ -8,8 +8,10 @@ TOOLS     := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/jumpcloud-source/cargo-compo
 TOOL      := $(TOOLS)/bin/cargo-component
 FUZZ      := 0.13.1
 FUZZ_TOOL := $(dir $(TOOLS))cargo-fuzz-$(FUZZ)/bin/cargo-fuzz
+CHANNEL   := $(shell sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
 VERSION   := $(shell sed -n '/^\[workspace.package\]/,/^$$/s/^version = "\(.*\)"/\1/p' Cargo.toml)
 CARGO_HOME ?= $(HOME)/.cargo
+MAKEFLAGS += --no-print-directory
 
 # Panic messages name source files: not where this machine keeps them, or two machines would build
 # different bytes. (What cargo fetches lies in a folder that is named after the registry.)
@@ -19,7 +21,7 @@ COMPONENT_ENV = PATH="$(TOOLS)/bin:$$PATH" CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_R
 
 RUN := dist/source-host run --once --plugin dist/jumpcloud.wasm --secret token=env:JUMPCLOUD_API_KEY
 
-.PHONY: help run test check build component host bench fuzz mutants soak peers dist clean
+.PHONY: help run simulator toolchain test check build component host bench fuzz mutants soak peers dist clean
 
 help: ## Lists the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -31,10 +33,13 @@ run: build ## Collects once: from JumpCloud with JUMPCLOUD_API_KEY set, else fro
 	exec target/release/jumpcloud-simulator run -- \
 		$(RUN) --set api_base_url={url} --state "$$(mktemp -d target/run.XXXXXX)" $(ARGS)
 
+simulator: build ## Serves a simulated JumpCloud at port 8099, to try a feeds.toml against
+	target/release/jumpcloud-simulator serve --port 8099
+
 test: build ## Runs all tests, the end-to-end ones on the built component in the built host
 	cargo test --locked --release --workspace
 
-check: $(TOOL) ## Format, lints, docs
+check: toolchain $(TOOL) ## Format, lints, docs
 	cargo fmt --all --check
 	cargo clippy --locked --release --workspace --all-targets -- -D warnings
 	$(COMPONENT_ENV) cargo clippy --locked --profile component --target $(TARGET) -- -D warnings
@@ -42,13 +47,13 @@ check: $(TOOL) ## Format, lints, docs
 
 build: component host ## Makes dist/jumpcloud.wasm and dist/source-host
 
-component: $(TOOL)
+component: toolchain $(TOOL)
 	@cargo fetch --locked >&2
 	@$(COMPONENT_ENV) cargo component build --locked --profile component --target $(TARGET) >&2
 	@install -D -m 644 target/$(TARGET)/component/jumpcloud.wasm dist/jumpcloud.wasm
 
 # Always the whole workspace: another selection would be other features, and wasmtime compiled again.
-host:
+host: toolchain
 	@cargo build --locked --release --workspace >&2
 	@install -D -m 755 target/release/source-host dist/source-host
 
@@ -85,9 +90,15 @@ clean: ## Removes what was built here (not the tools)
 	cargo clean
 	rm -rf dist
 
-$(TOOL):
+# rustup may be set up not to install what rust-toolchain.toml names.
+toolchain:
+	@rustup which cargo >/dev/null 2>&1 || \
+		rustup toolchain install $(CHANNEL) --profile minimal -c clippy -c rustfmt >&2
+	@rustup target list --installed | grep -qx $(TARGET) || \
+		rustup target add $(TARGET) wasm32-wasip1 >&2
+
+$(TOOL): | toolchain
 	@echo "The first build takes about ten minutes: it compiles cargo-component and wasmtime." >&2
-	rustup target add $(TARGET) wasm32-wasip1 >&2
 	CARGO_PROFILE_DEV_DEBUG=0 cargo install cargo-component@$(COMPONENT) --locked --debug --root $(TOOLS) >&2
 
 $(FUZZ_TOOL):

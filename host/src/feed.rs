@@ -211,6 +211,8 @@ impl Feed {
     /// comes again, after delivering what is in the outbox.
     pub async fn rewind(&mut self, to: i64) -> Result<()> {
         self.deliver_outbox().await?;
+        // A batch in hand is given up with the instance that handed it out.
+        self.instance = None;
         let mut instance = self.take_instance().await?;
         instance.bucket().unlock();
         let rewound = instance.rewind(to).await;

@@ -30,6 +30,8 @@ pub(crate) struct FeedBucket {
     most: u64,
     /// None: writing is refused.
     writes: Option<Values>,
+    /// Their bytes, keys included.
+    written: u64,
 }
 
 impl FeedBucket {
@@ -42,6 +44,7 @@ impl FeedBucket {
             largest,
             most,
             writes: None,
+            written: 0,
         }
     }
 
@@ -53,11 +56,13 @@ impl FeedBucket {
             largest: 0,
             most: 0,
             writes: None,
+            written: 0,
         }
     }
 
     /// From here on the guest may write.
     pub(crate) fn unlock(&mut self) {
+        self.written = 0;
         self.writes = Some(Values::new());
     }
 
@@ -75,16 +80,17 @@ impl FeedBucket {
             let message = format!("a value may have {} bytes (`limits.value`)", self.largest);
             return Err(keyvalue::Error::Other(message));
         }
-        let before: u64 = writes
-            .iter()
-            .map(|(key, value)| key.len() as u64 + size(value))
-            .sum();
-        if before + key.len() as u64 + size(&value) > self.most {
+        let replaced = writes
+            .get(&key)
+            .map_or(0, |value| key.len() as u64 + size(value));
+        let written = self.written - replaced + key.len() as u64 + size(&value);
+        if written > self.most {
             return Err(keyvalue::Error::Other(format!(
                 "over {} bytes at once",
                 self.most
             )));
         }
+        self.written = written;
         writes.insert(key, value);
         Ok(())
     }

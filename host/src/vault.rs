@@ -192,20 +192,17 @@ impl Vault {
     /// Text from a guest or a server as a person may see it: without secrets,
     /// control and direction characters, and not too long.
     pub(crate) fn clean(&self, text: &str) -> String {
-        let redacted = self.redact(text.as_bytes());
-        let text = redacted.map_or_else(
-            || text.to_owned(),
-            |bytes| String::from_utf8_lossy(&bytes).into_owned(),
-        );
-        let mut cleaned = String::new();
-        for (count, char) in text.chars().filter_map(printable).enumerate() {
-            if count == TEXT_CHARS {
-                cleaned.push('…');
-                break;
-            }
-            cleaned.push(char);
+        // Stripped first: a secret with invisible characters in it would pass
+        // the search, and become readable by their removal.
+        let stripped: String = text.chars().filter_map(printable).collect();
+        let redacted = self.redact(stripped.as_bytes());
+        let text = redacted.map_or(stripped, |bytes| {
+            String::from_utf8_lossy(&bytes).into_owned()
+        });
+        match text.char_indices().nth(TEXT_CHARS) {
+            Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+            None => text,
         }
-        cleaned
     }
 
     fn entries(&self) -> RwLockReadGuard<'_, Vec<Entry>> {

@@ -207,7 +207,7 @@ async fn storage(dir: &Path) -> Result<SqliteStore> {
             dir.display()
         ))
     };
-    std::fs::create_dir_all(dir).map_err(failed)?;
+    SqliteStore::make_folder(dir)?;
     let probe = dir.join(".probe");
     std::fs::write(&probe, b"")
         .and_then(|()| std::fs::remove_file(&probe))

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use flate2::write::MultiGzDecoder;
@@ -71,9 +71,22 @@ async fn run(
     let mut error_body: Option<Vec<u8>> = how.redact.as_ref().map(|_| Vec::new());
     let mut left = how.most;
     let mut empty = true;
+    let mut whole = true;
+    let begun = Instant::now();
     loop {
-        let Some(piece) = next_piece(&mut incoming, how.between_bytes).await? else {
-            break;
+        // What refuses a request is short, or not worth waiting for.
+        let within = match &error_body {
+            Some(_) => how.between_bytes.saturating_sub(begun.elapsed()),
+            None => how.between_bytes,
+        };
+        let piece = match next_piece(&mut incoming, within).await {
+            Ok(Some(piece)) => piece,
+            Ok(None) => break,
+            Err(WasiError::ConnectionReadTimeout) if error_body.is_some() => {
+                whole = false;
+                break;
+            }
+            Err(e) => return Err(e),
         };
         empty &= piece.is_empty();
         let step = if gzip.is_some() {
@@ -90,26 +103,34 @@ async fn run(
                 .checked_sub(decoded.len() as u64)
                 .ok_or(WasiError::HttpResponseBodySize(Some(how.most)))?;
             match &mut error_body {
-                Some(whole) => {
-                    let room = ERROR_BODY.saturating_sub(whole.len());
-                    whole.extend(decoded.iter().take(room));
+                Some(kept) => {
+                    let room = ERROR_BODY.saturating_sub(kept.len());
+                    kept.extend(decoded.iter().take(room));
+                    if kept.len() == ERROR_BODY {
+                        whole = false;
+                        break;
+                    }
                 }
                 None if decoded.is_empty() => {}
                 None if out.send(Ok(decoded)).await.is_err() => return Ok(()),
                 None => {}
             }
         }
+        if !whole {
+            break;
+        }
     }
     if let Some(mut decoder) = gzip
         && !empty
+        && whole
     {
         decoder
             .try_finish()
             .map_err(|_| WasiError::HttpResponseIncomplete)?;
     }
-    if let (Some(whole), Some(vault)) = (error_body, &how.redact) {
-        let whole = vault.redact(&whole).unwrap_or(whole);
-        let _ = out.send(Ok(whole.into())).await;
+    if let (Some(kept), Some(vault)) = (error_body, &how.redact) {
+        let kept = vault.redact(&kept).unwrap_or(kept);
+        let _ = out.send(Ok(kept.into())).await;
     }
     Ok(())
 }

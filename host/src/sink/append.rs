@@ -4,15 +4,17 @@
 //! The plan names the file by its inode, and the offset at which the lines
 //! begin. Delivery writes them there: doing it again writes the same bytes over
 //! themselves, so a reader that follows the file sees each line once. A file is
-//! never shortened. One that was renamed meanwhile (logrotate's `create`) is
-//! found in its folder by the inode.
+//! never shortened, and what somebody else wrote is never overwritten. One that
+//! was renamed meanwhile (logrotate's `create`) is found in its folder by the
+//! inode and the time at which it was made.
 
 use std::collections::HashMap;
-use std::fs::{DirBuilder, File, TryLockError};
+use std::fs::{DirBuilder, File, Metadata, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +27,10 @@ pub struct Append {
     path: PathBuf,
     device: u64,
     inode: u64,
+    /// When the file was made, in ns since 1970; none where the file system
+    /// does not tell.
+    #[serde(default)]
+    born: Option<u64>,
     offset: u64,
     /// Which bytes of the delivery: [start, end).
     spans: Vec<(usize, usize)>,
@@ -68,6 +74,7 @@ impl Files {
                 path,
                 device: now.dev(),
                 inode: now.ino(),
+                born: born_at(&now),
                 offset: now.len(),
                 spans,
             })
@@ -86,6 +93,10 @@ impl Files {
             let found = match kept {
                 Some(file) => Some(file.try_clone()?),
                 None => append.find()?,
+            };
+            let found = match found {
+                Some(file) => append.is_free(&file, &bytes)?.then_some(file),
+                None => None,
             };
             let (file, offset) = match found {
                 Some(file) => (file, append.offset),
@@ -145,8 +156,28 @@ impl Append {
     /// Whether `file` is the one planned for, and still long enough.
     fn is_planned_for(&self, file: &File) -> bool {
         file.metadata().is_ok_and(|now| {
-            (now.dev(), now.ino()) == (self.device, self.inode) && now.len() >= self.offset
+            (now.dev(), now.ino()) == (self.device, self.inode)
+                && now.len() >= self.offset
+                && self.born.is_none_or(|born| born_at(&now) == Some(born))
         })
+    }
+
+    /// Whether behind the offset there is nothing but what an interrupted
+    /// delivery left: what somebody else wrote there is never overwritten.
+    fn is_free(&self, file: &File, bytes: &[u8]) -> io::Result<bool> {
+        let mut at = self.offset;
+        let end = file.metadata()?.len();
+        for (start, stop) in &self.spans {
+            let lines = bytes.get(*start..*stop).unwrap_or_default();
+            let there = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX);
+            let mut found = vec![0; lines.len().min(there)];
+            file.read_exact_at(&mut found, at)?;
+            if !lines.starts_with(&found) {
+                return Ok(false);
+            }
+            at += lines.len() as u64;
+        }
+        Ok(true)
     }
 
     fn write(&self, file: &File, mut offset: u64, bytes: &[u8]) -> io::Result<()> {
@@ -174,7 +205,7 @@ fn open_or_create(path: &Path, mode: u32) -> io::Result<File> {
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder {
-        DirBuilder::new().recursive(true).create(folder)?;
+        make_folders(folder)?;
     }
     let existing = File::options().read(true).write(true).open(path);
     let file = match existing {
@@ -194,6 +225,30 @@ fn open_or_create(path: &Path, mode: u32) -> io::Result<File> {
     };
     lock(&file)?;
     Ok(file)
+}
+
+/// Makes a folder and those it is in, each of them durably.
+fn make_folders(folder: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> = folder
+        .ancestors()
+        .filter(|ancestor| !ancestor.as_os_str().is_empty())
+        .take_while(|ancestor| !ancestor.exists())
+        .collect();
+    DirBuilder::new().recursive(true).create(folder)?;
+    for made in missing.iter().rev() {
+        let parent = made
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty());
+        File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// When a file was made, in ns since 1970, where the file system tells. An
+/// inode's number alone is soon used again.
+fn born_at(metadata: &Metadata) -> Option<u64> {
+    let born = metadata.created().ok()?.duration_since(UNIX_EPOCH).ok()?;
+    u64::try_from(born.as_nanos()).ok()
 }
 
 fn lock(file: &File) -> io::Result<()> {
@@ -273,6 +328,33 @@ mod tests {
         deliver(&append).await;
         assert_eq!(text(&dir.path().join("out.1")), "one\ntwo\n");
         assert_eq!(text(&path), "new\n");
+    }
+
+    #[tokio::test]
+    async fn what_somebody_else_wrote_there_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out");
+        let append = plan(&path).await;
+        std::fs::write(&path, "theirs\n").unwrap();
+        deliver(&append).await;
+        assert_eq!(text(&path), "theirs\none\ntwo\n");
+    }
+
+    #[tokio::test]
+    async fn another_file_with_the_same_inode_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out");
+        let planned = plan(&path).await;
+        // What a file system may do: the number is given again.
+        let other = dir.path().join("notes");
+        std::fs::rename(&path, &other).unwrap();
+        let append = Append {
+            born: planned.born.map(|born| born - 1),
+            ..planned
+        };
+        deliver(&append).await;
+        assert_eq!(text(&other), "");
+        assert_eq!(text(&path), "one\ntwo\n");
     }
 
     #[tokio::test]

@@ -4,8 +4,8 @@
 //! become durable together, and because `sqlite3 state.db` answers questions at
 //! three in the morning.
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::{DirBuilder, File};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -48,15 +48,32 @@ impl SqliteStore {
     /// Opens the folder `dir`, and makes it if it is not there. One process at
     /// a time may: the error names the other.
     pub fn open(dir: &Path) -> Result<Self> {
+        Self::make_folder(dir)?;
+        let lock = Lock::take(dir)?;
+        let path = dir.join(FILE);
+        // Raw events lie in it: nobody else reads them. SQLite's own files
+        // beside it get the same mode.
+        File::options()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|e| {
+                Error::storage(format!("the state `{}` can't be made: {e}", path.display()))
+            })?;
+        Self::connect(&path, Some(Arc::new(lock)))
+    }
+
+    /// Makes the folder `dir`, for its owner alone, if it is not there.
+    pub fn make_folder(dir: &Path) -> Result<()> {
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(dir)
             .map_err(|e| {
                 Error::storage(format!("the folder `{}` can't be made: {e}", dir.display()))
-            })?;
-        let lock = Lock::take(dir)?;
-        Self::connect(&dir.join(FILE), Some(Arc::new(lock)))
+            })
     }
 
     /// Opens the folder `dir` to look at, also while another process works in
