@@ -86,7 +86,7 @@ impl Collector {
             return Ok(need);
         }
         if self.cycle.is_over(shared) {
-            self.cycle.followed = false;
+            (self.cycle.followed, self.cycle.audited) = (false, false);
         }
         if !self.cycle.followed {
             if let Some(need) = self.follow(now, shared) {
@@ -139,11 +139,15 @@ impl Collector {
         };
         let kept = self.retention.oldest(now);
         let memory = self.memory.get_or_insert_with(|| Memory::new(start));
-        let setting = Some(format!("{:?}", settings.start));
-        let before = std::mem::replace(&mut memory.start, setting);
-        // Resolved once, at the first run; later only if it was changed.
-        if before.is_some() && before != memory.start && start.max(kept) < memory.ledger.start() {
-            memory.begin_fill(start.max(kept));
+        // Resolved once, at the first run; later only if it was changed, and one
+        // change after the other.
+        if memory.fill.is_none() {
+            let setting = Some(format!("{:?}", settings.start));
+            let before = std::mem::replace(&mut memory.start, setting);
+            let changed = before.is_some() && before != memory.start;
+            if changed && start.max(kept) < memory.ledger.start() {
+                memory.begin_fill(start.max(kept));
+            }
         }
         let selection = Some(fingerprint(settings));
         let before = std::mem::replace(&mut memory.selection, selection);

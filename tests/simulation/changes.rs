@@ -148,6 +148,59 @@ fn an_organisation_that_is_added_begins_at_its_own_start() {
 }
 
 #[test]
+fn a_still_earlier_start_is_filled_after_the_one_before() {
+    let all = events("user_create", 60, EPOCH - 60 * DAY, DAY);
+    let mut world = world(all, r#"{"start": "24h"}"#);
+    world.poll_all().unwrap();
+    world.reopen_with(r#"{"start": "20d"}"#);
+    world.limit_events(3, 10 << 20);
+    while world.poll_once().unwrap().events == 0 {}
+    assert!(world.emitted.len() < 10);
+    world.reopen_with(r#"{"start": "50d"}"#);
+    for _ in 0..3 {
+        world.poll_all().unwrap();
+    }
+    let first = EPOCH + HOUR - 50 * DAY;
+    let wanted = world
+        .model
+        .events()
+        .filter(|event| event.ms > first)
+        .count();
+    assert!(
+        world.emitted.len() >= wanted - 1,
+        "{wanted} {}",
+        world.emitted.len()
+    );
+    assert!(world.emitted.values().all(|times| *times == 1));
+}
+
+#[test]
+fn late_events_are_found_while_a_long_fill_runs() {
+    let mut all = events("user_create", 30_000, EPOCH - 50 * DAY, 120_000);
+    all.extend(events("sso_auth", 200, EPOCH, 1_000));
+    let late = EPOCH + HOUR + 20 * 60_000;
+    for event in all.iter_mut().rev().take(5) {
+        event.visible_at = late;
+    }
+    let mut world = world(all, r#"{"start": "3h"}"#);
+    world.poll_all().unwrap();
+    world.limit_events(10, 10 << 20);
+    world.reopen_with(r#"{"start": "80d"}"#);
+    let late_ones = |world: &World| {
+        let known = |n: &i64| world.emitted.contains_key(&format!("sso_auth-{EPOCH}-{n}"));
+        (195..200).filter(known).count()
+    };
+    for _ in 0..20_000 {
+        world.poll_once().unwrap();
+        if late_ones(&world) == 5 {
+            break;
+        }
+    }
+    assert_eq!(late_ones(&world), 5);
+    assert!(world.emitted.len() < 30_000, "the fill goes on");
+}
+
+#[test]
 fn a_state_of_format_1_goes_on_where_it_was() {
     let all = events("user_create", 100, EPOCH, 1_000);
     let mut world = world(all, r#"{"start": "3h"}"#);
