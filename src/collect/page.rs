@@ -102,6 +102,16 @@ impl Page {
         head.count.unwrap_or(self.rows) >= length
     }
 
+    /// Whether it ends where it began: it is another page than the one asked for.
+    pub fn is_unmoved(&self) -> bool {
+        let head = self.head.as_ref().map(|(head, _)| head);
+        let cursor = head.and_then(|head| head.search_after.as_ref());
+        let after = self.after.as_ref();
+        after
+            .zip(cursor)
+            .is_some_and(|(after, cursor)| after.get() == cursor.get())
+    }
+
     /// Where the next page begins; the error says why that can't be told.
     pub fn cursor(&self) -> Result<Box<RawValue>> {
         let cursor = self
@@ -113,11 +123,7 @@ impl Page {
                 "a full page without a usable `X-Search_after`",
             ));
         };
-        if self
-            .after
-            .as_ref()
-            .is_some_and(|after| after.get() == cursor.get())
-        {
+        if self.is_unmoved() {
             return Err(Error::protocol(
                 "`X-Search_after` did not move from one page to the next",
             ));

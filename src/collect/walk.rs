@@ -230,6 +230,13 @@ impl Walk {
                 }
                 return Turn::Ask(cursor);
             }
+            // Its rows were read before, and those without a time may be settled.
+            if self.page.is_full(self.limit)
+                && self.page.is_unmoved()
+                && let Err(error) = self.page.cursor()
+            {
+                return Turn::Fail(error);
+            }
             match self.read_rows(desk) {
                 Ok(Row::Taken) => {}
                 Ok(Row::Full) => return Turn::HandOut,
