@@ -36,6 +36,11 @@ use crate::refusal::Cause;
 use crate::settings::Settings;
 use crate::state::{Restoring, Write};
 
+/// Where the number of the last acked batch is stored. It is the feed's, not an
+/// organisation's: these come and go, and a batch may be acked before the first
+/// of them has a position.
+const SEQUENCE_KEY: &str = "sequence";
+
 /// What came of an open request.
 #[derive(Debug)]
 pub enum Input {
@@ -86,6 +91,8 @@ pub struct Feed {
     members: Vec<Member>,
     /// Whose turn it is.
     turn: usize,
+    /// The number of the last acked batch is still to be read.
+    wants_sequence: bool,
     /// State being read: of this member, and the rest of it.
     restoring: Option<(usize, Option<Restoring>)>,
     /// Number of the last acked batch.
@@ -151,6 +158,7 @@ impl Feed {
             credential,
             clock: Clock::default(),
             turn: 0,
+            wants_sequence: true,
             restoring: Some((0, None)),
             acked: 0,
             unacked: None,
@@ -169,6 +177,9 @@ impl Feed {
 
     /// The next key of the store to be read; none: the state is whole.
     pub fn wants(&mut self) -> Option<String> {
+        if self.wants_sequence {
+            return Some(SEQUENCE_KEY.to_owned());
+        }
         let (member, restoring) = self.restoring.as_ref()?;
         if let Some(restoring) = restoring {
             return restoring.wants().map(str::to_owned);
@@ -179,6 +190,10 @@ impl Feed {
 
     /// Takes the value of the key that was wanted.
     pub fn restore(&mut self, value: Option<&[u8]>) -> Result<()> {
+        if std::mem::take(&mut self.wants_sequence) {
+            self.acked = value.map_or(Ok(0), read_sequence)?;
+            return Ok(());
+        }
         let Some((n, restoring)) = self.restoring.take() else {
             return Ok(());
         };
@@ -276,9 +291,14 @@ impl Feed {
                 self.acked = checkpoint;
                 self.unacked = None;
                 let member = self.members.get_mut(n);
-                Ok(member
+                let mut writes = member
                     .map(|member| member.collector.write(checkpoint))
-                    .unwrap_or_default())
+                    .unwrap_or_default();
+                writes.push(Write::Set(
+                    SEQUENCE_KEY.to_owned(),
+                    checkpoint.to_string().into_bytes(),
+                ));
+                Ok(writes)
             }
             _ => Err(out_of_order(&format!(
                 "ack of {checkpoint}, which is not the last batch"
@@ -287,10 +307,13 @@ impl Feed {
     }
 
     /// Forgets all that was handed out at or after `to` (ms since 1970 UTC); the
-    /// writes that make it so.
+    /// writes that make it so. Refused while a batch is not acked: it would be
+    /// taken as handed out.
     pub fn rewind(&mut self, to: i64) -> Result<Vec<Write>> {
         self.ready()?;
-        self.unacked = None;
+        if self.unacked.is_some() {
+            return Err(out_of_order("rewind before the last batch was acked"));
+        }
         let mut writes = Vec::new();
         for member in &mut self.members {
             self.dropped.extend(member.collector.abandon());
@@ -442,6 +465,18 @@ impl Machine for Feed {
             self.halt(error.into(), reading);
         }
     }
+}
+
+fn read_sequence(value: &[u8]) -> Result<u64> {
+    let number = std::str::from_utf8(value)
+        .ok()
+        .and_then(|text| text.parse().ok());
+    number.ok_or_else(|| {
+        let message = format!("the stored state `{SEQUENCE_KEY}` can't be read");
+        Error::Storage(
+            Failure::new(message).hint("restore the state from a copy, or reset the feed"),
+        )
+    })
 }
 
 fn out_of_order(what: &str) -> Error {

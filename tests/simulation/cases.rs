@@ -457,3 +457,26 @@ fn a_backfill_takes_as_many_requests_as_it_has_pages() {
     let (counted, read) = world.reconciled.values().flatten().next().unwrap();
     assert!(counted == read && (1_700..1_800).contains(read), "{read}");
 }
+
+#[test]
+fn numbers_of_batches_go_on_though_nothing_was_answered_before_a_restart() {
+    let mut world = World::of(events(0, 5, EPOCH, 1), "");
+    world.poll_in_haste();
+    for _ in 0..3 {
+        assert_eq!(world.poll_once().unwrap().events, 0);
+        world.reopen();
+    }
+}
+
+#[test]
+fn a_rewind_with_a_batch_in_hand_is_refused_and_loses_nothing() {
+    let mut world = World::of(events(0, 5, EPOCH, 1), "");
+    let batch = world.poll().unwrap();
+    assert!(matches!(
+        world.feed().rewind(EPOCH + 60_000),
+        Err(Error::Internal(_))
+    ));
+    world.deliver(batch);
+    world.poll_all().unwrap();
+    world.check();
+}

@@ -48,6 +48,8 @@ pub struct World {
     /// Every event handed out in a durable batch, and how often.
     pub emitted: BTreeMap<String, u32>,
     pub rejected: u64,
+    /// Number of the last durable batch.
+    checkpoint: u64,
     pub happened: Happened,
     /// Events later than this, in ms, may be missing.
     pub horizon: i64,
@@ -134,6 +136,7 @@ impl World {
             model,
             emitted: BTreeMap::new(),
             rejected: 0,
+            checkpoint: 0,
             happened: Happened::default(),
             horizon: i64::MAX,
             phantoms: Vec::new(),
@@ -266,6 +269,11 @@ impl World {
         for open in self.requests.values_mut() {
             open.inputs = vec![Input::Failed(Cause::Cut)];
         }
+    }
+
+    /// Polls return before any answer can have come.
+    pub fn poll_in_haste(&mut self) {
+        self.limits.max_wait = 1;
     }
 
     pub fn limit_events(&mut self, max_events: usize, max_bytes: usize) {
@@ -502,6 +510,11 @@ impl World {
             self.reconciled
                 .insert(batch.partition.clone(), progress.reconciled);
         }
+        if self.checkpoint > 0 {
+            let next = self.checkpoint + 1;
+            assert_eq!(batch.checkpoint, next, "numbers go on, also over a restart");
+        }
+        self.checkpoint = batch.checkpoint;
         let counters = &batch.counters;
         let sum =
             counters.emitted + counters.duplicates + counters.not_selected + counters.rejected;
