@@ -43,7 +43,7 @@ check: toolchain $(TOOL) ## Format, lints, docs
 	cargo fmt --all --check
 	cargo clippy --locked --release --workspace --all-targets -- -D warnings
 	$(COMPONENT_ENV) cargo clippy --locked --profile component --target $(TARGET) -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --release --workspace --no-deps
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --locked --release --workspace --no-deps --document-private-items
 
 build: component host ## Makes dist/jumpcloud.wasm and dist/source-host
 

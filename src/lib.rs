@@ -1,7 +1,7 @@
 //! A log source as a WebAssembly component: fetches the events of the
 //! [JumpCloud Directory Insights API] v1.0 and hands them out in OCSF.
 //!
-//! Everything here but [`component`] is plain Rust without clock, network or
+//! Everything here but `component` is plain Rust without clock, network or
 //! storage: time, answers and stored state come in as arguments, and what to do
 //! next goes out as a value. So all of it runs, and is tested, natively.
 //!

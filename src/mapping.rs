@@ -1,7 +1,7 @@
 //! From a raw event to a line of OCSF: select, map, write.
 //!
 //! [`table`] says which event types are mapped and as what. [`authentication`] and [`account_change`]
-//! fill an [`ocsf::Event`] from an [`Event`], with the help of what the classes share: who
+//! fill an [`ocsf::Event`](crate::ocsf::Event) from an [`Event`], with the help of what the classes share: who
 //! ([`identity`]), where ([`endpoint`]), how it ended ([`outcome`]), and the [`metadata`]. Nothing here
 //! knows the time or anything but the event, so equal events give equal bytes.
 
