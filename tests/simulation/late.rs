@@ -126,6 +126,13 @@ fn an_event_on_the_edge_of_two_tiles_is_found_by_either_reading() {
             let reconciled = world.reconciled.values().flatten().next();
             assert_eq!(reconciled, Some(&(101, 101)));
             assert!(world.requests_of_a_quiet_run() <= 3);
+            // And it belongs to one of them, whichever is read again.
+            let now = world.now();
+            let both = [("a", EPOCH + 10_500), ("b", EPOCH + 60_500)];
+            let both = both.map(|(id, ms)| event(id, ms, now - 1));
+            world.model.add_events(both.to_vec());
+            world.settle();
+            world.check();
         }
     }
 }
