@@ -1,15 +1,9 @@
 //! How it is delivered: whatever is interrupted, wherever, the sink has each
 //! event once in the end, and whoever reads along has seen it once.
 
-use std::collections::BTreeSet;
-use std::thread;
-use std::time::Duration;
+use jumpcloud_tests::{Feed, Tenant, assert_same_lines, sorted_lines};
 
-use jumpcloud_tests::{CLASSES, Feed, Tenant, assert_same_lines, sorted_lines};
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-
-use crate::tail::Tail;
+use crate::watched::Watched;
 
 /// The places at which a process may die, by the steps of delivery.
 const PLACES: [&str; 7] = [
@@ -21,43 +15,6 @@ const PLACES: [&str; 7] = [
     "delivered",
     "deleted",
 ];
-
-/// A feed whose files are read along all the time.
-struct Watched {
-    feed: Feed,
-    tails: Vec<Tail>,
-}
-
-impl Watched {
-    fn new(tenant: &Tenant) -> Self {
-        let feed = Feed::of(tenant);
-        let tail = |class| Tail::of(feed.path(&format!("out/{class}.ndjson")));
-        Self {
-            tails: CLASSES.map(tail).into(),
-            feed,
-        }
-    }
-
-    /// Runs to the end: the files have what they must, and so has the reader
-    /// seen it.
-    fn finish(self, tenant: &Tenant) {
-        self.feed.once().output().expect_code(0);
-        let expected = tenant.expected();
-        assert_same_lines(&self.feed.lines(), &expected);
-        let seen: Vec<String> = self.tails.into_iter().map(Tail::finish).collect();
-        assert_same_lines(&sorted_lines(&seen.concat()), &expected);
-        let hashes = self.feed.dead_letters();
-        let hashes: BTreeSet<_> = hashes
-            .iter()
-            .map(|letter| letter["sha256"].as_str())
-            .collect();
-        assert_eq!(
-            hashes.len(),
-            self.feed.dead_letters().len(),
-            "dead letters come once too"
-        );
-    }
-}
 
 #[test]
 fn a_process_that_dies_at_any_step_loses_and_repeats_nothing() {
@@ -83,25 +40,6 @@ fn a_process_that_dies_again_and_again_in_one_batch_gets_on() {
     for place in PLACES.into_iter().cycle().take(21) {
         watched.feed.once().dies_at(place, 1).output();
     }
-    watched.finish(&tenant);
-}
-
-#[test]
-fn kill_at_any_moment() {
-    let mut random = ChaCha8Rng::seed_from_u64(1);
-    let tenant = Tenant::settled(20_000);
-    let watched = Watched::new(&tenant);
-    watched.feed.edit("batch_events = 100", "batch_events = 40");
-    for _ in 0..15 {
-        let run = watched.feed.once().start();
-        thread::sleep(Duration::from_millis(random.random_range(0..250)));
-        run.kill();
-    }
-    let kept = watched.feed.lines().len();
-    assert!(
-        0 < kept && kept < tenant.expected().len(),
-        "kills hit the middle: {kept}"
-    );
     watched.finish(&tenant);
 }
 

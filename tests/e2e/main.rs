@@ -14,6 +14,8 @@ mod collect;
 mod commands;
 mod delivery;
 mod interface;
+mod kills;
 mod messages;
 mod secrets;
 mod tail;
+mod watched;
