@@ -131,6 +131,11 @@ impl Rules {
         rules
     }
 
+    /// Whom requests may go to.
+    pub(crate) fn origins(&self) -> impl Iterator<Item = &Origin> {
+        self.origins.iter()
+    }
+
     /// Whether a request may go to this URL; else why not.
     pub(crate) fn permits(&self, uri: &Uri) -> Result<Origin, String> {
         let Some(origin) = Origin::of(uri) else {

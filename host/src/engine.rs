@@ -13,6 +13,7 @@ use crate::bindings::types::Descriptor;
 use crate::bindings::{keyvalue, source, transform, types};
 use crate::clean;
 use crate::error::{Error, Kind, Result};
+use crate::gate::Gates;
 use crate::instance::{Guest, Instance};
 use crate::vault::Vault;
 
@@ -20,6 +21,10 @@ use crate::vault::Vault;
 pub(crate) const TICK: Duration = Duration::from_millis(10);
 
 /// Compiles plugins and runs them. Cheap to clone.
+///
+/// A process needs one. Its feeds share a limit on requests: two at a time to
+/// one address with one credential, and none while the upstream wants to be left
+/// alone.
 #[derive(Clone)]
 pub struct Engine(Arc<EngineInner>);
 
@@ -27,6 +32,7 @@ struct EngineInner {
     wasmtime: wasmtime::Engine,
     /// Every plugin once, by the hash of its bytes.
     plugins: Mutex<HashMap<String, Plugin>>,
+    gates: Arc<Gates>,
 }
 
 /// A plugin, compiled and ready to run. Cheap to clone.
@@ -39,6 +45,7 @@ struct PluginInner {
     descriptor: Descriptor,
     settings_schema: serde_json::Value,
     linked: Linked,
+    gates: Arc<Gates>,
 }
 
 /// A component with the host's imports, and where its exports are.
@@ -74,6 +81,7 @@ impl Engine {
         Ok(Self(Arc::new(EngineInner {
             wasmtime,
             plugins: Mutex::default(),
+            gates: Arc::default(),
         })))
     }
 
@@ -117,6 +125,7 @@ impl Engine {
             descriptor,
             settings_schema,
             linked,
+            gates: self.0.gates.clone(),
         }));
         self.plugins().insert(sha256, plugin.clone());
         Ok(plugin)
@@ -178,5 +187,10 @@ impl Plugin {
 
     pub(crate) fn linked(&self) -> &Linked {
         &self.0.linked
+    }
+
+    /// The gates of all feeds of its engine.
+    pub(crate) fn gates(&self) -> &Arc<Gates> {
+        &self.0.gates
     }
 }

@@ -15,7 +15,7 @@
 //! backpressure.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -81,6 +81,7 @@ impl Feed {
             rules,
             vault.clone(),
             options.limits.clone(),
+            plugin.gates().clone(),
             options.ca_file.as_deref(),
         );
         let http = match http {
@@ -140,6 +141,11 @@ impl Feed {
     /// What is known of it.
     pub fn status(&self) -> &Status {
         &self.status
+    }
+
+    /// How long its requests have to wait, because the upstream asked for rest.
+    pub(crate) fn held_for(&self) -> Duration {
+        self.http.held_for()
     }
 
     /// Takes new values of secrets from files that changed; says whether there
@@ -360,7 +366,7 @@ fn surroundings(
 }
 
 /// Milliseconds since 1970 by the host's clock.
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();

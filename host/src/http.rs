@@ -2,7 +2,8 @@
 //! [`Http::send`], by one pooled client.
 //!
 //! On the way out: the origin is checked, the body is taken whole (it is small),
-//! placeholders become secrets. On the way back: secrets that a server echoes
+//! the request waits for its turn ([`crate::gate`]), placeholders become secrets.
+//! On the way back: secrets that a server echoes
 //! are redacted, gzip is decoded, and the body is pumped into a bounded buffer
 //! ([`body`]), so that a guest that is not being polled does not time out.
 
@@ -22,6 +23,7 @@ use wasmtime_wasi_http::{Error as WasiError, RequestOptions, WasiBody, WasiHttpH
 use self::client::Client;
 use crate::egress::{Origin, Rules};
 use crate::error::Result;
+use crate::gate::Gates;
 use crate::limits::Limits;
 use crate::vault::Vault;
 
@@ -33,6 +35,7 @@ pub(crate) struct Http {
     rules: Arc<Rules>,
     vault: Arc<Vault>,
     limits: Limits,
+    gates: Arc<Gates>,
     /// Why the last request had no answer.
     failure: Mutex<Option<String>>,
 }
@@ -44,6 +47,7 @@ impl Http {
         rules: Rules,
         vault: Arc<Vault>,
         limits: Limits,
+        gates: Arc<Gates>,
         ca_file: Option<&std::path::Path>,
     ) -> Result<Self> {
         let rules = Arc::new(rules);
@@ -54,6 +58,7 @@ impl Http {
             rules,
             vault,
             limits,
+            gates,
             failure: Mutex::new(None),
         })
     }
@@ -64,6 +69,8 @@ impl Http {
         options: RequestOptions,
     ) -> Result<Response<WasiBody>, WasiError> {
         let (mut request, origin) = self.admit(request).await?;
+        let gate = self.gates.at(&origin, self.vault.fingerprint());
+        let turn = gate.enter().await;
         self.vault.fill(request.headers_mut());
         let decode = !request.headers().contains_key(ACCEPT_ENCODING);
         if decode {
@@ -82,6 +89,14 @@ impl Http {
                 let status = response.status();
                 tracing::debug!(feed = %self.feed, "{line}: {status} after {took} ms");
                 self.note(None);
+                if let Some(rest) = turn.answered(&response) {
+                    let seconds = rest.as_secs();
+                    tracing::warn!(
+                        feed = %self.feed,
+                        "{origin} asks for rest ({status}): for {seconds} s nothing is asked of it with \
+                         this credential, by any feed"
+                    );
+                }
                 return self.receive(response, decode, options);
             }
             Ok(Err(e)) => client::reason(&e),
@@ -93,6 +108,17 @@ impl Http {
         tracing::debug!(feed = %self.feed, "{line}: {reason}");
         self.note(Some(format!("{line}: {reason}")));
         Err(error)
+    }
+
+    /// How long a request of this feed has to wait because the upstream asked
+    /// for rest.
+    pub(crate) fn held_for(&self) -> Duration {
+        let secrets = self.vault.fingerprint();
+        let origins = self.rules.origins();
+        let until = origins.filter_map(|origin| self.gates.held_until(origin, secrets));
+        until.max().map_or(Duration::ZERO, |until| {
+            until.saturating_duration_since(tokio::time::Instant::now())
+        })
     }
 
     /// Why the last request had no answer, in words; none: it had one.

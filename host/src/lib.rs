@@ -68,7 +68,7 @@
 //!
 //! Start with [`Feed`], whose module says in numbered steps how a batch becomes
 //! durable; then `instance.rs` (calls into the sandbox), and what the sandbox
-//! may reach: `http.rs` with `egress.rs`, `keyvalue.rs`, `vault.rs`.
+//! may reach: `http.rs` with `egress.rs` and `gate.rs`, `keyvalue.rs`, `vault.rs`.
 
 mod bindings;
 mod clean;
@@ -78,6 +78,7 @@ mod engine;
 mod error;
 mod failpoint;
 mod feed;
+mod gate;
 mod guest_log;
 mod http;
 mod instance;

@@ -40,18 +40,14 @@ impl Retry {
                 }
                 return Ok(Duration::ZERO);
             }
-            Kind::Unavailable | Kind::Protocol => e.retry_after().map_or_else(
-                || self.backoff(),
-                |asked| asked.clamp(SHORTEST, LONGEST_ASKED),
-            ),
+            Kind::Unavailable | Kind::Protocol => e
+                .retry_after()
+                .map_or_else(|| backoff(self.failures), within_bounds),
             Kind::Authentication | Kind::Permission | Kind::NotEntitled if !once => REFUSED,
             _ => return Err(e),
         };
-        if once && wait > LONGEST_ONCE {
-            let seconds = wait.as_secs();
-            return Err(e.hint(format!(
-                "it is to be left alone for {seconds} s; run again then"
-            )));
+        if once && !is_worth_waiting(wait) {
+            return Err(told_to_wait(e, wait));
         }
         if once && self.failures >= MOST_FAILURES {
             return Err(e.hint(format!(
@@ -70,15 +66,32 @@ impl Retry {
     pub(crate) fn reset(&mut self) {
         *self = Self::default();
     }
+}
 
-    /// A random part of a time that doubles (full jitter: many hosts that
-    /// failed together do not come back together).
-    fn backoff(&self) -> Duration {
-        let most = SHORTEST
-            .saturating_mul(1 << self.failures.min(10))
-            .min(LONGEST);
-        SHORTEST + (most - SHORTEST).mul_f64(random())
-    }
+/// Whether a run that is to end waits so long.
+pub(crate) fn is_worth_waiting(wait: Duration) -> bool {
+    wait <= LONGEST_ONCE
+}
+
+/// The failure of a run that is to end and would have to wait longer.
+pub(crate) fn told_to_wait(e: Error, wait: Duration) -> Error {
+    let seconds = wait.as_secs();
+    e.hint(format!(
+        "it is to be left alone for {seconds} s; run again then"
+    ))
+}
+
+/// How long to wait after so many failures in a row: a random part of a time
+/// that doubles (full jitter: many hosts that failed together do not come back
+/// together).
+pub(crate) fn backoff(failures: u32) -> Duration {
+    let most = SHORTEST.saturating_mul(1 << failures.min(10)).min(LONGEST);
+    SHORTEST + (most - SHORTEST).mul_f64(random())
+}
+
+/// The time that an upstream asked for, within bounds.
+pub(crate) fn within_bounds(asked: Duration) -> Duration {
+    asked.clamp(SHORTEST, LONGEST_ASKED)
 }
 
 /// A number from 0 to 1; in the middle if there is no randomness.

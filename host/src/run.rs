@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 use crate::bindings::types::{Batch, Finding, Next, Progress, Severity};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::feed::Feed;
-use crate::retry::Retry;
+use crate::retry::{self, Retry};
 use crate::totals::Totals;
 
 /// How often a feed in trouble looks whether its secrets changed.
@@ -69,6 +69,10 @@ impl Feed {
                         retry.reset();
                     }
                     match batch.next {
+                        Next::More if until == Until::CaughtUp => {
+                            self.not_for_long()?;
+                            Duration::ZERO
+                        }
                         Next::More => Duration::ZERO,
                         Next::Idle(_) if until == Until::CaughtUp => return Ok(()),
                         Next::Idle(ms) => {
@@ -95,6 +99,20 @@ impl Feed {
                 }
             }
         }
+    }
+
+    /// In a run that is to end: fails if its requests have to wait for long,
+    /// because the upstream asked a feed with the same credential for rest.
+    fn not_for_long(&self) -> Result<()> {
+        let wait = self.held_for();
+        if retry::is_worth_waiting(wait) {
+            return Ok(());
+        }
+        let message = "the upstream wants to be left alone by all feeds with this credential";
+        Err(retry::told_to_wait(
+            Error::new(Kind::Unavailable, message),
+            wait,
+        ))
     }
 
     /// Whether a batch got anywhere. One that only repeats what came before a

@@ -10,6 +10,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use http::{HeaderMap, HeaderValue};
+use sha2::{Digest, Sha256};
 
 use crate::error::Problem;
 use crate::secret::{Secret, SecretSource};
@@ -25,6 +26,16 @@ struct Entry {
     value: Secret,
     /// Earlier values, which may still be echoed.
     retired: Vec<Secret>,
+}
+
+/// Tells sets of secrets apart, by a hash of their values.
+#[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Fingerprint([u8; 32]);
+
+impl Fingerprint {
+    pub(crate) const fn new(hash: [u8; 32]) -> Self {
+        Self(hash)
+    }
 }
 
 /// The secrets of one feed.
@@ -100,6 +111,17 @@ impl Vault {
             .map(|e| format!("`{}`", e.source))
             .collect();
         sources.join(", ")
+    }
+
+    /// Feeds with the same values have the same fingerprint.
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
+        let mut hash = Sha256::new();
+        for entry in self.entries().iter() {
+            let value = entry.value.reveal();
+            hash.update(value.len().to_le_bytes());
+            hash.update(value);
+        }
+        Fingerprint::new(hash.finalize().into())
     }
 
     /// Looks for something in a secret, by name.

@@ -4,5 +4,6 @@
 mod check;
 mod ending;
 mod feeds;
+mod gate;
 mod state;
 mod transform;

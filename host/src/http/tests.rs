@@ -50,7 +50,7 @@ async fn setting(answer: impl Into<Vec<u8>>, limits: Limits) -> Setting {
     let schema = json!({"properties": {"url": {"format": "uri"}}});
     let settings = json!({ "url": url });
     let rules = Rules::new(&schema, settings.as_object().unwrap(), Vec::new());
-    let http = Http::new("f".into(), rules, vault, limits, None).unwrap();
+    let http = Http::new("f".into(), rules, vault, limits, Arc::default(), None).unwrap();
     Setting {
         http,
         url,
@@ -265,8 +265,62 @@ async fn a_closed_port_is_told_from_other_failures() {
     let settings = json!({ "url": url });
     let rules = Rules::new(&schema, settings.as_object().unwrap(), Vec::new());
     let vault = Arc::new(Vault::empty());
-    let http = Http::new("f".into(), rules, vault, Limits::default(), None).unwrap();
+    let http = Http::new(
+        "f".into(),
+        rules,
+        vault,
+        Limits::default(),
+        Arc::default(),
+        None,
+    )
+    .unwrap();
     let request = Request::get(url).body(body("")).unwrap();
     let refused = http.send(request, RequestOptions::default()).await;
     assert!(matches!(refused, Err(WasiError::ConnectionRefused)));
+}
+
+/// Five feeds with one credential, and a server that takes its time.
+#[tokio::test]
+async fn feeds_with_one_credential_send_two_requests_at_a_time() {
+    const FEEDS: usize = 5;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (open, most) = (Arc::new(Mutex::new(0)), Arc::new(Mutex::new(0)));
+    let seen = most.clone();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let (open, most) = (open.clone(), most.clone());
+            tokio::spawn(async move {
+                let _ = stream.read(&mut [0; 8 << 10]).await.unwrap();
+                {
+                    let mut open = open.lock().unwrap();
+                    *open += 1;
+                    let mut most = most.lock().unwrap();
+                    *most = (*most).max(*open);
+                }
+                // Time for the others to come, if they are let.
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                *open.lock().unwrap() -= 1;
+                let answer = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            });
+        }
+    });
+    let schema = json!({"properties": {"url": {"format": "uri"}}});
+    let settings = json!({ "url": url });
+    let gates = Arc::<Gates>::default();
+    let mut sent = tokio::task::JoinSet::new();
+    for feed in 0..FEEDS {
+        let rules = Rules::new(&schema, settings.as_object().unwrap(), Vec::new());
+        let vault = Arc::new(Vault::empty());
+        let limits = Limits::default();
+        let http = Http::new(feed.to_string(), rules, vault, limits, gates.clone(), None).unwrap();
+        let request = Request::get(&url).body(body("")).unwrap();
+        sent.spawn(async move { http.send(request, RequestOptions::default()).await });
+    }
+    while let Some(answer) = sent.join_next().await {
+        assert_eq!(answer.unwrap().unwrap().status(), 200);
+    }
+    assert_eq!(*seen.lock().unwrap(), 2);
 }
