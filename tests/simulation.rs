@@ -21,5 +21,9 @@ mod changes;
 mod histories;
 #[path = "simulation/late.rs"]
 mod late;
+#[path = "simulation/plan.rs"]
+mod plan;
+#[path = "simulation/seeds.rs"]
+mod seeds;
 #[path = "simulation/world.rs"]
 mod world;

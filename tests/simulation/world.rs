@@ -15,8 +15,7 @@ use jumpcloud_simulator::{
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// When histories begin, in ms since 1970 UTC.
-pub const EPOCH: i64 = 1_790_000_000_000;
+pub use crate::plan::EPOCH;
 
 /// Where logins and account changes are kept; nothing else is asked for.
 const ASKED: [&str; 5] = ["directory", "ldap", "radius", "sso", "systems"];
