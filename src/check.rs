@@ -133,7 +133,7 @@ impl Check {
         Step::Send(self.last_request, request)
     }
 
-    fn answered(&mut self, asking: &Asking, answer: &Answer) -> Result<()> {
+    fn answered(&mut self, asking: &Asking, answer: &Answer, reading: Reading) -> Result<()> {
         let organization = match &asking.question {
             Question::Access(organization) => organization,
             Question::Survey(organization) => {
@@ -148,6 +148,7 @@ impl Check {
         let asked = self.asked(asking.start);
         match refusal::counted(asked, &answer.head, &answer.body) {
             Ok(count) => {
+                self.check_start(reading)?;
                 let message = format!(
                     "{} accepts the credential: {count} events in the services asked for since {}",
                     self.settings.api_base_url.host(),
@@ -163,6 +164,17 @@ impl Check {
             Err(Refusal::PastRetention(_)) => Ok(()),
             Err(Refusal::Failed(error)) => Err(error),
         }
+    }
+
+    /// Whether a feed could begin where it is to, now that the time is known.
+    fn check_start(&self, reading: Reading) -> Result<()> {
+        let Some(now) = self.clock.now(reading) else {
+            return Ok(());
+        };
+        let start = self.settings.start.resolve(now);
+        start
+            .map(drop)
+            .map_err(|problem| Error::BadSettings(vec![problem]))
     }
 
     fn asked(&self, start: i64) -> Asked<'_> {
@@ -212,7 +224,7 @@ impl Machine for Check {
                 self.asking = Some(asking);
                 None
             }
-            Some(Ok(answer)) => self.answered(&asking, &answer).err(),
+            Some(Ok(answer)) => self.answered(&asking, &answer, reading).err(),
             // Nothing depends on it.
             Some(Err(_)) if matches!(asking.question, Question::Survey(_)) => None,
             Some(Err(cause)) => Some(refusal::failed(self.asked(asking.start), &cause)),

@@ -2,15 +2,16 @@
 //! documents and the defaults, and one reader that reports every problem at
 //! once.
 
+mod reader;
 mod schema;
+mod start;
+mod url;
 mod value;
 
-use std::collections::BTreeSet;
-
-use serde_json::{Map, Value};
-
+use self::reader::Reader;
 pub use self::schema::json_schema;
-pub use self::value::{ApiUrl, Start};
+pub use self::start::Start;
+pub use self::url::ApiUrl;
 use crate::error::Problem;
 use crate::mapping::EventTypes;
 
@@ -163,7 +164,7 @@ impl Settings {
             include_raw: reader.take("include_raw", value::flag),
         };
         if choice == "service-account" {
-            reader.problems.push(
+            reader.note(
                 Problem::new("authorization", "service accounts are not supported yet")
                     .hint("use an administrator's API key: `api-key`"),
             );
@@ -172,88 +173,10 @@ impl Settings {
     }
 }
 
-/// Reads settings one by one, collecting what is wrong with them.
-struct Reader {
-    given: Map<String, Value>,
-    problems: Vec<Problem>,
-}
-
-impl Reader {
-    fn new(json: &str) -> Result<Self, Vec<Problem>> {
-        let json = if json.trim().is_empty() { "{}" } else { json };
-        match serde_json::from_str(json) {
-            Ok(Value::Object(given)) => Ok(Self {
-                given,
-                problems: Vec::new(),
-            }),
-            Ok(_) => Err(vec![Problem::new("settings", "not a JSON object")]),
-            Err(error) => Err(vec![Problem::new("settings", format!("not JSON: {error}"))]),
-        }
-    }
-
-    /// The value of a declared setting, or its default; of a wrong one the
-    /// problem is noted and any value is returned.
-    fn take<T: Default>(&mut self, name: &str, read: impl Fn(&Value) -> Option<T>) -> T {
-        let Some(setting) = SETTINGS.iter().find(|setting| setting.name == name) else {
-            self.problems
-                .push(Problem::new(name, "is read, but not declared"));
-            return T::default();
-        };
-        let value = match self.given.remove(name) {
-            None | Some(Value::Null) => serde_json::from_str(setting.default).unwrap_or_default(),
-            Some(value) => {
-                let before = self.problems.len();
-                value::check(setting, &value, &mut self.problems);
-                if self.problems.len() > before {
-                    return T::default();
-                }
-                value
-            }
-        };
-        read(&value).unwrap_or_default()
-    }
-
-    fn finish(mut self) -> Result<(), Vec<Problem>> {
-        for name in self.given.keys() {
-            let problem = Problem::new(name, "no such setting");
-            self.problems.push(match nearest(name) {
-                Some(known) => problem.hint(format!("did you mean `{known}`?")),
-                None => problem.hint(format!("the settings are {}", names())),
-            });
-        }
-        let order = |problem: &Problem| {
-            let name = problem.setting.split('[').next().unwrap_or_default();
-            SETTINGS.iter().position(|setting| setting.name == name)
-        };
-        self.problems
-            .sort_by_key(|problem| order(problem).unwrap_or(SETTINGS.len()));
-        if self.problems.is_empty() {
-            Ok(())
-        } else {
-            Err(self.problems)
-        }
-    }
-}
-
-fn nearest(name: &str) -> Option<&'static str> {
-    SETTINGS
-        .iter()
-        .map(|setting| (strsim::jaro_winkler(name, setting.name), setting.name))
-        .filter(|(likeness, _)| *likeness > 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, known)| known)
-}
-
-fn names() -> String {
-    let names: BTreeSet<String> = SETTINGS
-        .iter()
-        .map(|setting| format!("`{}`", setting.name))
-        .collect();
-    names.into_iter().collect::<Vec<_>>().join(", ")
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     fn problems(json: &str) -> Vec<String> {
@@ -331,7 +254,7 @@ mod tests {
             found,
             [
                 "api_base_url: plain http would send the credential in clear: `http://api.jumpcloud.com` | use `https://`",
-                "event_types[1]: `logins` is none of `login`, `admin`",
+                "event_types[1]: `logins` is none of `login`, `admin` | did you mean `login`?",
                 "org_ids[1]: not an organisation id: `x` | 24 hex digits, as under Settings > Organization Profile in the Admin Portal",
                 "start: neither a duration nor a moment: `soon` | like `24h`, `90d` or `2026-11-01T00:00:00Z`",
                 "retention_days: not a whole number from 1 to 3650: `0`",
@@ -340,6 +263,30 @@ mod tests {
                 "include_raw: neither true nor false: `\"yes\"`",
                 "event_tipes: no such setting | did you mean `event_types`?",
                 "zzz: no such setting | the settings are `api_base_url`, `authorization`, `client_id`, `event_types`, `include_raw`, `late_horizon`, `oauth_token_url`, `org_ids`, `poll_interval`, `retention_days`, `start`, `token_expires`",
+            ]
+        );
+    }
+
+    #[test]
+    fn near_misses_are_recognised_in_any_case() {
+        assert_eq!(
+            problems(r#"{"event_types": ["Login", "ADMIN", "sso", 1], "authorization": "Bearer"}"#),
+            [
+                "authorization: `Bearer` is none of `api-key`, `bearer`, `service-account` | did you mean `bearer`?",
+                "event_types[0]: `Login` is none of `login`, `admin` | did you mean `login`?",
+                "event_types[1]: `ADMIN` is none of `login`, `admin` | did you mean `admin`?",
+                "event_types[2]: `sso` is none of `login`, `admin`",
+                "event_types[3]: `1` is none of `login`, `admin`",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_secret_among_the_settings_is_sent_to_its_place_and_not_shown() {
+        assert_eq!(
+            problems(r#"{"token": "jca_s3cret"}"#),
+            [
+                "token: it is a secret, not a setting | say under `secrets` where it is: `token = \"env:NAME\"` or `token = \"file:PATH\"`"
             ]
         );
     }

@@ -17,6 +17,8 @@
 mod cases;
 #[path = "simulation/changes.rs"]
 mod changes;
+#[path = "simulation/edges.rs"]
+mod edges;
 #[path = "simulation/histories.rs"]
 mod histories;
 #[path = "simulation/late.rs"]

@@ -9,9 +9,10 @@ use super::walk::Walk;
 use super::{Call, Collector, Halt, Need, Reason, RequestId, Shared, Work, next_id};
 use crate::api::{MAX_LIMIT, Query};
 use crate::clock::rfc3339;
+use crate::error::{Error, Result};
 use crate::finding::Kind;
 use crate::mapping;
-use crate::settings::{DAY, Settings, Start};
+use crate::settings::{DAY, Settings};
 use crate::survey;
 
 /// The clock of this machine may be wrong by this much before the first answer
@@ -77,11 +78,11 @@ impl Budget {
 
 impl Collector {
     /// Chooses what to do next, and begins it.
-    pub(super) fn choose(&mut self, shared: &mut Shared<'_>) -> Result<Need, Halt> {
+    pub(super) fn choose(&mut self, shared: &mut Shared<'_>) -> std::result::Result<Need, Halt> {
         let Some(now) = shared.clock.now(shared.reading) else {
             return Ok(self.probe(shared));
         };
-        self.prepare(now, shared);
+        self.prepare(now, shared)?;
         if let Some(need) = self.size(now, shared) {
             return Ok(need);
         }
@@ -131,12 +132,10 @@ impl Collector {
     }
 
     /// What must be known before anything is read.
-    fn prepare(&mut self, now: i64, shared: &mut Shared<'_>) {
+    fn prepare(&mut self, now: i64, shared: &mut Shared<'_>) -> Result<()> {
         let settings = shared.settings;
-        let start = match settings.start {
-            Start::At(moment) => moment,
-            Start::Back(back) => now.saturating_sub(back),
-        };
+        let start = settings.start.resolve(now);
+        let start = start.map_err(|problem| Error::BadSettings(vec![problem]))?;
         let kept = self.retention.oldest(now);
         let memory = self.memory.get_or_insert_with(|| Memory::new(start));
         // Resolved once, at the first run; later only if it was changed, and one
@@ -164,6 +163,7 @@ impl Collector {
         if let Some(fill) = &mut memory.fill {
             self.retention.keep(&mut fill.ledger, now, shared.batch);
         }
+        Ok(())
     }
 
     /// Reads what is new. None: there can't be anything.

@@ -4,88 +4,21 @@
 use chrono::{DateTime, NaiveDate, NaiveTime};
 use serde_json::Value;
 
+use super::reader::nearest;
+use super::start::Start;
+use super::url;
 use super::{DAY, Kind, Setting};
 use crate::error::Problem;
-
-/// Path of the API below its host.
-const BASE_PATH: &str = "/insights/directory/v1";
-
-/// The three addresses that JumpCloud documents.
-const KNOWN_HOSTS: [&str; 3] = [
-    "api.jumpcloud.com",
-    "api.eu.jumpcloud.com",
-    "api.in.jumpcloud.com",
-];
-
-/// Where a new feed begins.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Start {
-    /// So many ms before the first run.
-    Back(i64),
-    /// At this moment: ms since 1970 UTC.
-    At(i64),
-}
-
-impl Default for Start {
-    fn default() -> Self {
-        Self::Back(DAY)
-    }
-}
-
-/// The address of the API, in its normal form.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ApiUrl {
-    origin: String,
-    prefix: String,
-}
-
-impl ApiUrl {
-    /// From a checked address, with or without the base path and a slash.
-    pub fn new(url: &str) -> Self {
-        let (origin, path) = split_origin(url);
-        let path = path.trim_end_matches('/');
-        let prefix = path.strip_suffix(BASE_PATH).unwrap_or(path);
-        Self {
-            origin: origin.to_ascii_lowercase(),
-            prefix: prefix.to_owned(),
-        }
-    }
-
-    /// Scheme, host and port: `https://api.jumpcloud.com`.
-    pub fn origin(&self) -> &str {
-        &self.origin
-    }
-
-    /// The host, with its port if it is given.
-    pub fn host(&self) -> &str {
-        self.origin.split_once("://").map_or("", |(_, host)| host)
-    }
-
-    /// Whether it is one of JumpCloud's documented addresses.
-    pub fn is_known(&self) -> bool {
-        KNOWN_HOSTS.contains(&self.host())
-    }
-
-    /// The whole address of an endpoint: `endpoint("/events")`.
-    pub fn endpoint(&self, path: &str) -> String {
-        format!("{}{}{BASE_PATH}{path}", self.origin, self.prefix)
-    }
-}
 
 /// Notes what is wrong with a value.
 pub fn check(setting: &Setting, value: &Value, problems: &mut Vec<Problem>) {
     let name = setting.name;
     let shown = shown(value);
     let problem = match setting.kind {
-        Kind::Choice(choices) if !is_one_of(value, choices) => Some(Problem::new(
-            name,
-            format!("{shown} is none of {}", list(choices)),
-        )),
+        Kind::Choice(choices) => check_choice(name, value, choices),
         Kind::Choices(choices) => {
             check_list(name, value, problems, |item| {
-                let shown = self::shown(item);
-                (!is_one_of(item, choices))
-                    .then(|| Problem::new("", format!("{shown} is none of {}", list(choices))))
+                check_choice("", item, choices)
             });
             (value.as_array().is_some_and(Vec::is_empty))
                 .then(|| Problem::new(name, "empty").hint(format!("some of {}", list(choices))))
@@ -133,12 +66,29 @@ pub fn check(setting: &Setting, value: &Value, problems: &mut Vec<Problem>) {
         Kind::Url => match value.as_str() {
             None => Some(Problem::new(name, format!("not an address: {shown}"))),
             Some(url) => {
-                check_url(url).map(|(message, hint)| Problem::new(name, message).hint(hint))
+                url::check(url).map(|(message, hint)| Problem::new(name, message).hint(hint))
             }
         },
         _ => None,
     };
     problems.extend(problem);
+}
+
+fn check_choice(name: &str, value: &Value, choices: &[&'static str]) -> Option<Problem> {
+    let text = value.as_str();
+    if text.is_some_and(|text| choices.contains(&text)) {
+        return None;
+    }
+    let problem = Problem::new(
+        name,
+        format!("{} is none of {}", shown(value), list(choices)),
+    );
+    Some(
+        match text.and_then(|text| nearest(text, choices.iter().copied())) {
+            Some(near) => problem.hint(format!("did you mean `{near}`?")),
+            None => problem,
+        },
+    )
 }
 
 fn check_list(
@@ -167,65 +117,8 @@ fn check_list(
     }
 }
 
-/// What is wrong with an address, and what to do.
-fn check_url(url: &str) -> Option<(String, &'static str)> {
-    const EXAMPLE: &str = "like `https://api.jumpcloud.com`";
-    let (origin, _) = split_origin(url);
-    let Some((scheme, host)) = origin.split_once("://") else {
-        return Some((format!("not an address: `{url}`"), EXAMPLE));
-    };
-    let secure = scheme.eq_ignore_ascii_case("https");
-    if !secure && !scheme.eq_ignore_ascii_case("http") {
-        return Some((format!("not an https address: `{url}`"), EXAMPLE));
-    }
-    if host.contains('@') {
-        return Some(("an address with a user name in it".to_owned(), EXAMPLE));
-    }
-    let odd =
-        |c: char| c.is_whitespace() || c.is_control() || !c.is_ascii() || "\"<>\\^`{|}".contains(c);
-    if host.is_empty() || url.contains(odd) || url.contains(['?', '#']) {
-        return Some((
-            format!("not an address of a server and a path: `{url}`"),
-            EXAMPLE,
-        ));
-    }
-    let (name, port) = match host.rsplit_once(':') {
-        Some((name, port)) if !port.contains(']') => (name, Some(port)),
-        _ => (host, None),
-    };
-    if name.is_empty() || port.is_some_and(|port| port.parse::<u16>().is_err()) {
-        return Some((format!("no such port: `{url}`"), EXAMPLE));
-    }
-    let loopback = name.eq_ignore_ascii_case("localhost")
-        || name == "[::1]"
-        || name
-            .parse::<std::net::Ipv4Addr>()
-            .is_ok_and(|address| address.is_loopback());
-    if !secure && !loopback {
-        return Some((
-            format!("plain http would send the credential in clear: `{url}`"),
-            "use `https://`",
-        ));
-    }
-    None
-}
-
-/// Cuts an address before its path: `("https://host:1", "/path")`.
-fn split_origin(url: &str) -> (&str, &str) {
-    let start = url.find("://").map_or(0, |at| at + 3);
-    let end = url
-        .get(start..)
-        .and_then(|rest| rest.find('/'))
-        .map_or(url.len(), |at| start + at);
-    url.split_at_checked(end).unwrap_or((url, ""))
-}
-
 fn is_organization(text: &str) -> bool {
     text.len() == 24 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-fn is_one_of(value: &Value, choices: &[&str]) -> bool {
-    value.as_str().is_some_and(|text| choices.contains(&text))
 }
 
 /// A value as a message shows it, cut at 80 characters.
@@ -333,59 +226,6 @@ pub fn optional<T>(read: impl Fn(&Value) -> Option<T>) -> impl Fn(&Value) -> Opt
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_base_path_and_a_slash_are_optional() {
-        for url in [
-            "https://API.eu.jumpcloud.com",
-            "https://api.eu.jumpcloud.com/",
-            "https://api.eu.jumpcloud.com/insights/directory/v1",
-            "https://api.eu.jumpcloud.com/insights/directory/v1/",
-        ] {
-            let url = ApiUrl::new(url);
-            assert!(url.is_known());
-            assert_eq!(
-                url.endpoint("/events"),
-                "https://api.eu.jumpcloud.com/insights/directory/v1/events"
-            );
-        }
-        let proxy = ApiUrl::new("http://127.0.0.1:8080/jc/");
-        assert!(!proxy.is_known());
-        assert_eq!(proxy.origin(), "http://127.0.0.1:8080");
-        assert_eq!(
-            proxy.endpoint("/events"),
-            "http://127.0.0.1:8080/jc/insights/directory/v1/events"
-        );
-    }
-
-    #[test]
-    fn addresses_are_checked() {
-        for good in [
-            "https://api.jumpcloud.com",
-            "http://localhost:1/x",
-            "http://[::1]:80",
-            "https://[::1]",
-        ] {
-            assert_eq!(check_url(good), None, "{good}");
-        }
-        for bad in [
-            "",
-            "api.jumpcloud.com",
-            "ftp://a",
-            "https://",
-            "https:///x",
-            "https://u:p@a",
-            "https://a b",
-            "https://a?x",
-            "https://a#x",
-            "https://a:99999",
-            "https://:1",
-            "http://10.0.0.1",
-            "https://ä",
-        ] {
-            assert!(check_url(bad).is_some(), "{bad}");
-        }
-    }
 
     #[test]
     fn durations_starts_and_days_are_read() {

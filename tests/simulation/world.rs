@@ -563,7 +563,22 @@ impl World {
         Ok(())
     }
 
-    fn reading(&self) -> Reading {
+    /// Does what another machine says until it is done.
+    pub fn drive(&mut self, machine: &mut impl Machine) {
+        loop {
+            match machine.step(self.reading()) {
+                Step::Send(id, request) => self.send(id, &request),
+                Step::Load(_) | Step::Done => return,
+                Step::Drop(id) => drop(self.requests.remove(&id)),
+                Step::Read(id, until) => {
+                    let input = self.read(id, until);
+                    machine.handle(id, input, self.reading());
+                }
+            }
+        }
+    }
+
+    pub fn reading(&self) -> Reading {
         Reading {
             wall: self.now + self.skew,
             monotonic: (self.now - EPOCH) as u64,

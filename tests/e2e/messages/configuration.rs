@@ -63,6 +63,9 @@ error: feeds.toml:13: feed `acme`: `settings.api_base_url`: plain http would sen
 hint: use `https://`
 
 error: feeds.toml:14: feed `acme`: `settings.event_types[1]`: `logins` is none of `login`, `admin`
+
+hint: did you mean `login`?
+
 error: feeds.toml:15: feed `acme`: `settings.start`: neither a duration nor a moment: `yesterday`
 
 hint: like `24h`, `90d` or `[TIME]`

@@ -141,6 +141,36 @@ hint: `api_base_url` is `https://api.jumpcloud.com`, `https://api.eu.jumpcloud.c
     );
 }
 
+#[test]
+fn a_start_in_the_future() {
+    let tenant = Tenant::settled(300);
+    let feed = Feed::of(&tenant);
+    feed.edit(r#"start = "2d""#, r#"start = "2999-01-01T00:00:00Z""#);
+    let ran = feed.once().output().expect_code(2);
+    assert_data_eq!(
+        told(&ran, &feed),
+        str![[r#"
+error: feeds.toml:5: feed `acme`: `settings.start`: it lies in the future: `[TIME]`, and now it is `[TIME]`
+
+hint: set a moment that has passed, or how far to go back from now, like `24h`
+
+
+"#]]
+    );
+    assert_eq!(tenant.api.seen().len(), 1);
+    // `check` says the same.
+    let check = feed.command(&["check"]).output().expect_code(2);
+    assert!(
+        check.stderr.contains("it lies in the future"),
+        "{}",
+        check.stderr
+    );
+
+    feed.edit("2999-01-01T00:00:00Z", "2d");
+    feed.once().output().expect_code(0);
+    assert_same_lines(&feed.lines(), &tenant.expected());
+}
+
 /// A wrong address, as long as it never served this feed.
 fn wrong_address(rule: &str, message: Inline) {
     let tenant = Tenant::settled(300);
