@@ -13,6 +13,7 @@
 mod collect;
 mod commands;
 mod delivery;
+mod histories;
 mod interface;
 mod kills;
 mod messages;
