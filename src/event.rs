@@ -71,7 +71,7 @@ impl<'a> Event<'a> {
             .get(Field::Timestamp)
             .ok_or(Reject::NoTimestamp)?
             .value();
-        if value.is_null() || value.0 == "\"\"" {
+        if value.is_null() || value.json() == "\"\"" {
             return Err(Reject::NoTimestamp);
         }
         let text = value.text().ok_or(Reject::BadTimestamp)?;
@@ -131,7 +131,7 @@ impl<'a> Event<'a> {
 pub(crate) struct Member<'a> {
     /// The text between the name's quotes, escapes and all.
     name: &'a str,
-    text: &'a str,
+    value: Value<'a>,
     /// The place in the list behind the last member within this one.
     end: usize,
     /// A later member has the same name, which counts instead.
@@ -141,7 +141,7 @@ pub(crate) struct Member<'a> {
 
 impl<'e> Member<'e> {
     pub(crate) fn value(&self) -> Value<'e> {
-        Value(self.text)
+        self.value
     }
 
     /// This leaf's value in the output, equal to it in type and value.
@@ -175,7 +175,7 @@ impl<'e, T> Moved<'e, T> {
     pub(crate) fn moving(&self) -> Option<&'e str> {
         let leaf = self.leaf?;
         leaf.moved.set(true);
-        Some(leaf.text)
+        Some(leaf.value.json())
     }
 }
 

@@ -5,7 +5,7 @@ use std::{borrow::Cow, cell::Cell};
 use super::{
     Event, Field, Member, Reject,
     scan::{Fault, MAX_DEPTH, Scanner},
-    value::unescaped,
+    value::Value,
 };
 
 /// Reads one event.
@@ -23,7 +23,7 @@ impl<'a> Parser<'a> {
             scanner: Scanner::new(text),
             members: Vec::with_capacity(64),
             places: [0; Field::COUNT],
-            undeclared: Vec::new(),
+            undeclared: Vec::with_capacity(32),
         }
     }
 
@@ -31,7 +31,7 @@ impl<'a> Parser<'a> {
     pub(super) fn event(mut self) -> Result<Event<'a>, Reject> {
         let start = self.scanner.offset();
         if self.scanner.peek() != Some(b'{') {
-            self.scanner.value(MAX_DEPTH)?;
+            self.scanner.skip(MAX_DEPTH)?;
             self.scanner.end()?;
             return Err(Reject::NotAnObject);
         }
@@ -55,25 +55,25 @@ impl<'a> Parser<'a> {
             let start = self.scanner.offset();
             self.members.push(Member {
                 name,
-                text: "",
+                value: Value::default(),
                 end: place + 1,
                 superseded: false,
                 moved: Cell::new(false),
             });
-            // No declared name has an escape in it, so hardly ever is there a need to look for one.
-            let field = Field::find(parent, name).or_else(|| Field::find(parent, &unescaped(name)));
+            let name = self.scanner.unescaped(name);
+            let field = Field::find(parent, &name);
             match field {
                 Some(field) => self.declare(field, place),
-                None => self.undeclared.push((unescaped(name), place)),
+                None => self.undeclared.push((name, place)),
             }
             if field.is_some_and(Field::has_members) && self.scanner.peek() == Some(b'{') {
                 self.object(field, depth - 1)?;
             } else {
-                self.scanner.value(depth - 1)?;
+                self.scanner.skip(depth - 1)?;
             }
             let end = self.members.len();
             if let Some(member) = self.members.get_mut(place) {
-                member.text = self.scanner.since(start);
+                member.value = self.scanner.value_since(start);
                 member.end = end;
             }
         }

@@ -5,6 +5,10 @@
 //! needs both in one pass: the text of each leaf, and which leaf it is. A property test below holds
 //! that the two accept the same texts.
 
+use std::borrow::Cow;
+
+use super::value::{Value, unescaped};
+
 /// Deepest nesting that is read: it bounds the recursion here. Readers of the output stop at 128
 /// (`serde_json`) or more, and the output is one level deeper than its event.
 pub(crate) const MAX_DEPTH: usize = 100;
@@ -22,28 +26,37 @@ pub(crate) enum Fault {
 /// character. Eight at a time, since most of an event is this.
 #[inline]
 pub(crate) fn plain_length(bytes: &[u8]) -> usize {
-    const ONES: u64 = u64::MAX / 255;
-    const HIGH: u64 = ONES << 7;
     let mut length = 0;
     while let Some(chunk) = bytes.get(length..).and_then(<[u8]>::first_chunk) {
-        let word = u64::from_le_bytes(*chunk);
-        // To subtract borrows the high bit of a byte that is too small, if it had none. Above the
-        // first such byte others may seem so too, which doesn't matter here.
-        let quote = (word ^ (ONES * u64::from(b'"'))).wrapping_sub(ONES);
-        let escape = (word ^ (ONES * u64::from(b'\\'))).wrapping_sub(ONES);
-        let control = word.wrapping_sub(ONES * 0x20);
-        let stop = (quote | escape | control) & !word & HIGH;
-        if stop != 0 {
-            return length + stop.trailing_zeros() as usize / 8;
+        let plain = plain_of_eight(*chunk);
+        if plain < 8 {
+            return length + plain;
         }
         length += 8;
     }
-    let rest = bytes.get(length..).unwrap_or_default();
-    length
-        + rest
+    // All bytes before the last eight are plain.
+    match bytes.last_chunk() {
+        Some(chunk) => bytes.len() - 8 + plain_of_eight(*chunk),
+        None => bytes
             .iter()
             .take_while(|byte| !matches!(byte, b'"' | b'\\' | ..0x20))
-            .count()
+            .count(),
+    }
+}
+
+#[inline]
+fn plain_of_eight(bytes: [u8; 8]) -> usize {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGH: u64 = ONES << 7;
+    let word = u64::from_le_bytes(bytes);
+    // To subtract borrows the high bit of a byte that is too small, if it had none. Above the first
+    // such byte others may seem so too, which doesn't matter here.
+    let quote = (word ^ (ONES * u64::from(b'"'))).wrapping_sub(ONES);
+    let escape = (word ^ (ONES * u64::from(b'\\'))).wrapping_sub(ONES);
+    let control = word.wrapping_sub(ONES * 0x20);
+    let stop = (quote | escape | control) & !word & HIGH;
+    // Of none, 64 bits are zero.
+    stop.trailing_zeros() as usize / 8
 }
 
 /// A place in a JSON text.
@@ -51,24 +64,32 @@ pub(crate) fn plain_length(bytes: &[u8]) -> usize {
 /// An object is read by [`enter`](Self::enter) and then, until it gives `None`,
 /// [`next_name`](Self::next_name) followed by the member's value; an array likewise by
 /// [`next_item`](Self::next_item).
+///
+/// What is called for every name and string is always inlined: a call costs more in WebAssembly, where
+/// each function first looks whether it is to be interrupted. It made a twentieth of the time of an event.
 pub(crate) struct Scanner<'a> {
     text: &'a str,
     at: usize,
+    /// The string read last has escapes in it.
+    escaped: bool,
 }
 
 impl<'a> Scanner<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
-        Self { text, at: 0 }
+        Self {
+            text,
+            at: 0,
+            escaped: false,
+        }
     }
 
     /// The first byte of the next token.
     #[inline]
     pub(crate) fn peek(&mut self) -> Option<u8> {
-        loop {
-            match self.byte() {
-                Some(b' ' | b'\t' | b'\n' | b'\r') => self.at += 1,
-                other => return other,
-            }
+        // Mostly there is no white space: no loop then.
+        match self.byte() {
+            Some(b' ' | b'\t' | b'\n' | b'\r') => self.skip_white_space(),
+            other => other,
         }
     }
 
@@ -85,7 +106,8 @@ impl<'a> Scanner<'a> {
         self.text.get(start..self.at).unwrap_or_default()
     }
 
-    /// Steps over `{` or `[`.
+    /// Steps over `{`, `[` or `:`.
+    #[inline(always)]
     pub(crate) fn enter(&mut self, bracket: u8) -> Result<(), Fault> {
         match self.peek() {
             Some(byte) if byte == bracket => self.at += 1,
@@ -96,7 +118,7 @@ impl<'a> Scanner<'a> {
 
     /// The next member's name (the text between its quotes, escapes and all), or `None` behind the
     /// object's end. `first` is true before the first call.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next_name(&mut self, first: &mut bool) -> Result<Option<&'a str>, Fault> {
         if !self.step(b'}', first)? {
             return Ok(None);
@@ -104,9 +126,21 @@ impl<'a> Scanner<'a> {
         if self.peek() != Some(b'"') {
             return Err(self.fault());
         }
-        let name = self.string()?;
+        let start = self.at + 1;
+        self.string()?;
+        let name = self.text.get(start..self.at - 1).unwrap_or_default();
         self.enter(b':')?;
         Ok(Some(name))
+    }
+
+    /// The name just read, without its escapes; as it is written where they say no text.
+    #[inline]
+    pub(crate) fn unescaped(&self, name: &'a str) -> Cow<'a, str> {
+        if self.escaped {
+            unescaped(name)
+        } else {
+            Cow::Borrowed(name)
+        }
     }
 
     /// Whether another item follows, or the array has ended. `first` is true before the first call.
@@ -114,19 +148,28 @@ impl<'a> Scanner<'a> {
         self.step(b']', first)
     }
 
-    /// Steps over a value; gives its text. `depth`: how deep arrays and objects may be nested in it.
-    pub(crate) fn value(&mut self, depth: usize) -> Result<&'a str, Fault> {
+    /// The next value. `depth`: how deep arrays and objects may be nested in it.
+    pub(crate) fn value(&mut self, depth: usize) -> Result<Value<'a>, Fault> {
         let start = self.offset();
-        match self.byte() {
-            Some(b'"') => {
-                self.string()?;
-            }
+        self.skip(depth)?;
+        Ok(self.value_since(start))
+    }
+
+    /// The value from an offset to here.
+    pub(crate) fn value_since(&self, start: usize) -> Value<'a> {
+        Value::new(self.since(start), self.escaped)
+    }
+
+    /// Steps over a value, as [`value`](Self::value).
+    pub(crate) fn skip(&mut self, depth: usize) -> Result<(), Fault> {
+        match self.peek() {
+            Some(b'"') => self.string()?,
             Some(b'{') => {
                 let depth = depth.checked_sub(1).ok_or(Fault::TooDeep)?;
                 self.at += 1;
                 let mut first = true;
                 while self.next_name(&mut first)?.is_some() {
-                    self.value(depth)?;
+                    self.skip(depth)?;
                 }
             }
             Some(b'[') => {
@@ -134,7 +177,7 @@ impl<'a> Scanner<'a> {
                 self.at += 1;
                 let mut first = true;
                 while self.next_item(&mut first)? {
-                    self.value(depth)?;
+                    self.skip(depth)?;
                 }
             }
             Some(b'-' | b'0'..=b'9') => self.number()?,
@@ -143,7 +186,7 @@ impl<'a> Scanner<'a> {
             Some(b'n') => self.literal("null")?,
             _ => return Err(self.fault()),
         }
-        Ok(self.since(start))
+        Ok(())
     }
 
     /// Nothing but white space may follow.
@@ -160,12 +203,20 @@ impl<'a> Scanner<'a> {
         self.text.as_bytes().get(self.at).copied()
     }
 
+    #[cold]
+    fn skip_white_space(&mut self) -> Option<u8> {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.byte() {
+            self.at += 1;
+        }
+        self.byte()
+    }
+
     fn fault(&self) -> Fault {
         Fault::Syntax(self.at)
     }
 
     /// Steps to the next item or member, over a comma if it isn't the first, or behind the end.
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, close: u8, first: &mut bool) -> Result<bool, Fault> {
         match self.peek() {
             Some(byte) if byte == close => {
@@ -179,11 +230,11 @@ impl<'a> Scanner<'a> {
         Ok(true)
     }
 
-    /// Steps over a string; gives the text between its quotes.
-    #[inline]
-    fn string(&mut self) -> Result<&'a str, Fault> {
+    /// Steps over a string.
+    #[inline(always)]
+    fn string(&mut self) -> Result<(), Fault> {
         self.at += 1;
-        let start = self.at;
+        self.escaped = false;
         loop {
             self.at += plain_length(self.text.as_bytes().get(self.at..).unwrap_or_default());
             match self.byte() {
@@ -192,12 +243,12 @@ impl<'a> Scanner<'a> {
                 _ => return Err(self.fault()),
             }
         }
-        let inside = self.since(start);
         self.at += 1;
-        Ok(inside)
+        Ok(())
     }
 
     fn escape(&mut self) -> Result<(), Fault> {
+        self.escaped = true;
         self.at += 1;
         match self.byte() {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 1,
@@ -270,7 +321,7 @@ mod tests {
         let mut scanner = Scanner::new(text);
         let value = scanner.value(MAX_DEPTH)?;
         scanner.end()?;
-        Ok(value)
+        Ok(value.json())
     }
 
     #[test]

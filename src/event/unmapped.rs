@@ -6,7 +6,6 @@ use super::{
     Event, Member,
     parser::superseded,
     scan::{Fault, Scanner},
-    value::unescaped,
 };
 
 /// Appends `,"unmapped":{…}`, or nothing if no member is left. To be called when all else has been
@@ -33,7 +32,7 @@ fn rest(members: &[Member<'_>], mut inside: Range<usize>, out: &mut Vec<u8>) -> 
         let before = out.len();
         write_name(separator, member.name, out);
         if within.is_empty() {
-            write_value(member.text, out);
+            write_value(member.value.json(), out);
         } else if !rest(members, within, out) {
             out.truncate(before);
             continue;
@@ -65,20 +64,23 @@ fn tidy(scanner: &mut Scanner<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
     match scanner.peek() {
         Some(b'{') => {
             scanner.enter(b'{')?;
+            // Each with the place in the output where its member starts.
             let mut names: Vec<(Cow<'_, str>, usize)> = Vec::new();
-            let mut starts = vec![out.len()];
             let mut separator = b'{';
             while let Some(name) = scanner.next_name(&mut first)? {
-                names.push((unescaped(name), names.len()));
+                names.push((scanner.unescaped(name), out.len()));
                 write_name(separator, name, out);
                 tidy(scanner, out)?;
-                starts.push(out.len());
                 separator = b',';
             }
             if separator == b'{' {
                 out.push(b'{');
             }
-            cut(superseded(&mut names).collect(), &starts, out);
+            let gone: Vec<usize> = superseded(&mut names).collect();
+            if !gone.is_empty() {
+                let starts = names.into_iter().map(|(_, start)| start);
+                cut(gone, starts.chain([out.len()]).collect(), out);
+            }
             out.push(b'}');
         }
         Some(b'[') => {
@@ -92,23 +94,21 @@ fn tidy(scanner: &mut Scanner<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
             }
             out.push(b']');
         }
-        _ => out.extend_from_slice(scanner.value(0)?.as_bytes()),
+        _ => out.extend_from_slice(scanner.value(0)?.json().as_bytes()),
     }
     Ok(())
 }
 
-/// Takes members out of the object that was just written. `starts`: where each member starts with its
-/// separator, and at last where the next one would.
-fn cut(mut gone: Vec<usize>, starts: &[usize], out: &mut Vec<u8>) {
-    if gone.is_empty() {
-        return;
-    }
+/// Takes members out of the object that was just written. `gone`: where each of them starts with its
+/// separator; `starts`: the same of all members, and where the next one would.
+fn cut(mut gone: Vec<usize>, mut starts: Vec<usize>, out: &mut Vec<u8>) {
     gone.sort_unstable();
+    starts.sort_unstable();
     let first = starts.first().copied().unwrap_or_default();
     let written = out.split_off(first);
-    for (index, pair) in starts.windows(2).enumerate() {
+    for pair in starts.windows(2) {
         if let [start, end] = pair
-            && gone.binary_search(&index).is_err()
+            && gone.binary_search(start).is_err()
             && let Some([_, member @ ..]) = written.get(start - first..end - first)
         {
             out.push(if out.len() == first { b'{' } else { b',' });
@@ -118,8 +118,7 @@ fn cut(mut gone: Vec<usize>, starts: &[usize], out: &mut Vec<u8>) {
 }
 
 fn write_name(before: u8, name: &str, out: &mut Vec<u8>) {
-    out.push(before);
-    out.push(b'"');
+    out.extend_from_slice(&[before, b'"']);
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\":");
 }

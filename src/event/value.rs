@@ -2,13 +2,26 @@
 
 use std::borrow::Cow;
 
-use super::scan::{MAX_DEPTH, Scanner, plain_length};
+use super::scan::{MAX_DEPTH, Scanner};
 
-/// The text of a JSON value that has been found well formed.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Value<'e>(pub(crate) &'e str);
+/// A JSON value that has been found well formed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Value<'e> {
+    text: &'e str,
+    /// If it is a string: whether there are escapes in it.
+    escaped: bool,
+}
 
 impl<'e> Value<'e> {
+    pub(super) fn new(text: &'e str, escaped: bool) -> Self {
+        Self { text, escaped }
+    }
+
+    /// As it is written.
+    pub(crate) fn json(self) -> &'e str {
+        self.text
+    }
+
     /// A string that isn't empty. A lone surrogate (`"\ud800"`) is no text.
     pub(crate) fn text(self) -> Option<Cow<'e, str>> {
         self.string().filter(|text| !text.is_empty())
@@ -21,7 +34,7 @@ impl<'e> Value<'e> {
 
     /// `true` or `false`, or one of these words as a string, in any case.
     pub(crate) fn boolean(self) -> Option<bool> {
-        match self.0 {
+        match self.text {
             "true" => Some(true),
             "false" => Some(false),
             _ => {
@@ -38,43 +51,43 @@ impl<'e> Value<'e> {
 
     /// `true` or `false` itself.
     pub(crate) fn is_boolean(self) -> bool {
-        matches!(self.0, "true" | "false")
+        matches!(self.text, "true" | "false")
     }
 
     /// A number without fraction or exponent.
     pub(crate) fn integer(self) -> Option<&'e str> {
-        let digits = self.0.strip_prefix('-').unwrap_or(self.0);
+        let digits = self.text.strip_prefix('-').unwrap_or(self.text);
         digits
             .bytes()
             .all(|byte| byte.is_ascii_digit())
-            .then_some(self.0)
+            .then_some(self.text)
     }
 
     pub(crate) fn is_number(self) -> bool {
-        self.0
+        self.text
             .starts_with(|first: char| first == '-' || first.is_ascii_digit())
     }
 
     pub(crate) fn is_null(self) -> bool {
-        self.0 == "null"
+        self.text == "null"
     }
 
     pub(crate) fn is_object(self) -> bool {
-        self.0.starts_with('{')
+        self.text.starts_with('{')
     }
 
     /// The same JSON value: strings by what they say, all else by how it is written.
     pub(crate) fn equals(self, other: Self) -> bool {
         match (self.string(), other.string()) {
             (Some(one), Some(two)) => one == two,
-            _ => self.0 == other.0,
+            _ => self.text == other.text,
         }
     }
 
     /// The members of an object, in the source's order; none of anything else. Of equal names the
     /// last counts: let it overwrite.
     pub(crate) fn members(self) -> impl Iterator<Item = (Cow<'e, str>, Value<'e>)> {
-        let mut scanner = Scanner::new(self.0);
+        let mut scanner = Scanner::new(self.text);
         let mut open = scanner.enter(b'{').is_ok();
         let mut first = true;
         std::iter::from_fn(move || {
@@ -83,15 +96,16 @@ impl<'e> Value<'e> {
             }
             open = false;
             let name = scanner.next_name(&mut first).ok()??;
+            let name = scanner.unescaped(name);
             let value = scanner.value(MAX_DEPTH).ok()?;
             open = true;
-            Some((unescaped(name), Value(value)))
+            Some((name, value))
         })
     }
 
     /// The items of an array; none of anything else.
     pub(crate) fn items(self) -> impl Iterator<Item = Value<'e>> {
-        let mut scanner = Scanner::new(self.0);
+        let mut scanner = Scanner::new(self.text);
         let mut open = scanner.enter(b'[').is_ok();
         let mut first = true;
         std::iter::from_fn(move || {
@@ -99,29 +113,21 @@ impl<'e> Value<'e> {
             if !open {
                 return None;
             }
-            scanner.value(MAX_DEPTH).ok().map(Value)
+            scanner.value(MAX_DEPTH).ok()
         })
     }
 
     fn string(self) -> Option<Cow<'e, str>> {
-        let inside = self.0.strip_prefix('"')?.strip_suffix('"')?;
-        if has_escapes(inside) {
-            serde_json::from_str(self.0).ok().map(Cow::Owned)
+        let inside = self.text.strip_prefix('"')?.strip_suffix('"')?;
+        if self.escaped {
+            serde_json::from_str(self.text).ok().map(Cow::Owned)
         } else {
             Some(Cow::Borrowed(inside))
         }
     }
 }
 
-/// A member's name without its escapes; as it is written where they say no text.
+/// A member's name with escapes, without them; as it is written where they say no text.
 pub(crate) fn unescaped(name: &str) -> Cow<'_, str> {
-    if !has_escapes(name) {
-        return Cow::Borrowed(name);
-    }
     serde_json::from_str(&format!("\"{name}\"")).map_or(Cow::Borrowed(name), Cow::Owned)
-}
-
-/// Whether the text between a string's quotes has escapes.
-fn has_escapes(inside: &str) -> bool {
-    plain_length(inside.as_bytes()) < inside.len()
 }

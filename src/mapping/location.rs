@@ -59,7 +59,7 @@ fn region<'e>(event: &'e Event<'_>, country: Option<&str>) -> Option<Cow<'e, str
     {
         return Some(code);
     }
-    Some(format!("{country}-{code}").into())
+    Some([country, "-", &code].concat().into())
 }
 
 fn continent(code: &str) -> Option<&'static str> {
@@ -85,7 +85,7 @@ fn degrees<'e>(event: &'e Event<'_>, field: Field, limit: f64) -> Option<Moved<'
             .filter(|degrees: &f64| degrees.abs() <= limit)
     };
     if value.is_number() {
-        return fits(value.0).map(|degrees| leaf.moved(degrees));
+        return fits(value.json()).map(|degrees| leaf.moved(degrees));
     }
     let text = value.text()?;
     let digits = text.strip_prefix('-').unwrap_or(&text);

@@ -83,37 +83,17 @@ impl Attribute for bool {
     }
 }
 
-impl Attribute for u32 {
-    fn write(&self, out: &mut Vec<u8>) {
-        i64::from(*self).write(out);
-    }
-}
-
-impl Attribute for i32 {
-    fn write(&self, out: &mut Vec<u8>) {
-        i64::from(*self).write(out);
-    }
-}
-
-impl Attribute for i64 {
-    fn write(&self, out: &mut Vec<u8>) {
-        if *self < 0 {
-            out.push(b'-');
-        }
-        let mut rest = self.unsigned_abs();
-        let mut digits = [b'0'; 20];
-        let mut unused = digits.len();
-        for digit in digits.iter_mut().rev() {
-            *digit += (rest % 10) as u8;
-            rest /= 10;
-            unused -= 1;
-            if rest == 0 {
-                break;
+macro_rules! integers {
+    ($($integer:ty)*) => {$(
+        impl Attribute for $integer {
+            fn write(&self, out: &mut Vec<u8>) {
+                out.extend_from_slice(itoa::Buffer::new().format(*self).as_bytes());
             }
         }
-        out.extend_from_slice(digits.get(unused..).unwrap_or_default());
-    }
+    )*};
 }
+
+integers!(i32 i64 u32);
 
 /// Finite numbers only.
 impl Attribute for f64 {
