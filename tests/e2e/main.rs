@@ -12,6 +12,7 @@
 
 mod collect;
 mod commands;
+mod crowd;
 mod delivery;
 mod histories;
 mod interface;
