@@ -19,9 +19,12 @@ REMAP = --remap-path-prefix=$(CURDIR)=jumpcloud $$(for crates in $(CARGO_HOME)/r
 	echo "--remap-path-prefix=$$crates=crates"; done)
 COMPONENT_ENV = PATH="$(TOOLS)/bin:$$PATH" CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS="$(REMAP)"
 
+# Components to try the host with: plain Rust for WASI 0.2.
+GUESTS := --release --manifest-path tests/guests/Cargo.toml --target wasm32-wasip2 --target-dir target/guests
+
 RUN := dist/source-host run --once --plugin dist/jumpcloud.wasm --secret token=env:JUMPCLOUD_API_KEY
 
-.PHONY: help run simulator toolchain test check build component host bench fuzz mutants soak peers dist clean
+.PHONY: help run simulator toolchain test check build component host guests bench fuzz mutants soak peers dist clean
 
 help: ## Lists the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -36,12 +39,14 @@ run: build ## Collects once: from JumpCloud with JUMPCLOUD_API_KEY set, else fro
 simulator: build ## Serves a simulated JumpCloud at port 8099, to try a feeds.toml against
 	target/release/jumpcloud-simulator serve --port 8099
 
-test: build ## Runs all tests, the end-to-end ones on the built component in the built host
+test: build guests ## Runs all tests, the end-to-end ones on the built component in the built host
 	cargo test --locked --release --workspace
 
 check: toolchain $(TOOL) ## Format, lints, docs
 	cargo fmt --all --check
+	cargo fmt --all --check --manifest-path tests/guests/Cargo.toml
 	cargo clippy --locked --release --workspace --all-targets -- -D warnings
+	cargo clippy --locked $(GUESTS) -- -D warnings
 	$(COMPONENT_ENV) cargo clippy --locked --profile component --target $(TARGET) -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --locked --release --workspace --no-deps --document-private-items
 
@@ -56,6 +61,9 @@ component: toolchain $(TOOL)
 host: toolchain
 	@cargo build --locked --release --workspace >&2
 	@install -D -m 755 target/release/source-host dist/source-host
+
+guests: toolchain
+	@cargo build --locked $(GUESTS) >&2
 
 bench: build ## Compares the speed of transform with its peers
 	@$(COMPONENT_ENV) cargo component build --locked --release --target $(TARGET) \
@@ -94,8 +102,8 @@ clean: ## Removes what was built here (not the tools)
 toolchain:
 	@rustup which cargo >/dev/null 2>&1 || \
 		rustup toolchain install $(CHANNEL) --profile minimal -c clippy -c rustfmt >&2
-	@rustup target list --installed | grep -qx $(TARGET) || \
-		rustup target add $(TARGET) wasm32-wasip1 >&2
+	@test 2 = "$$(rustup target list --installed | grep -cx -e $(TARGET) -e wasm32-wasip2)" || \
+		rustup target add $(TARGET) wasm32-wasip1 wasm32-wasip2 >&2
 
 $(TOOL): | toolchain
 	@echo "The first build takes about ten minutes: it compiles cargo-component and wasmtime." >&2

@@ -8,6 +8,7 @@
 )]
 
 mod run;
+mod server;
 
 use std::path::{Path, PathBuf};
 
@@ -16,6 +17,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 pub use run::{Ran, Run, Running};
+pub use server::{Answer, Request, Server, counted};
 
 /// The built component: `COMPONENT`, or what `make build` leaves.
 pub fn component() -> PathBuf {
@@ -27,14 +29,22 @@ pub fn source_host() -> PathBuf {
     artifact("SOURCE_HOST", "dist/source-host")
 }
 
-fn artifact(variable: &str, built: &str) -> PathBuf {
+/// A component of `tests/guests`, by its name: what `make guests` leaves.
+pub fn guest(name: &str) -> PathBuf {
+    built(&format!("target/guests/wasm32-wasip2/release/{name}.wasm"))
+}
+
+fn artifact(variable: &str, path: &str) -> PathBuf {
+    std::env::var_os(variable).map_or_else(|| built(path), PathBuf::from)
+}
+
+fn built(path: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
-    let built = root.expect("tests/ lies in the workspace").join(built);
-    let path = std::env::var_os(variable).map_or(built, PathBuf::from);
+    let path = root.expect("tests/ lies in the workspace").join(path);
+    let shown = path.display();
     assert!(
         path.exists(),
-        "there is no `{}`: run `make build` first",
-        path.display()
+        "there is no `{shown}`: run `make build guests` first"
     );
     path
 }

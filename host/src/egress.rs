@@ -5,23 +5,25 @@
 //! feed's URL settings. [`Dial`] then resolves the name, checks each address in
 //! its canonical spelling, and connects to the very address it checked: nobody
 //! can change the answer in between, and literal addresses take the same way.
+//! Behind a [`Proxy`] the first layer stands alone: the proxy resolves.
+
+mod dial;
+mod proxy;
+mod public;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::future::Future;
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::pin::Pin;
+use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
-use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use http::Uri;
-use hyper_util::rt::TokioIo;
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::IpNet;
 use serde_json::{Map, Value};
-use tokio::net::TcpStream;
-use tower_service::Service;
+
+pub(crate) use self::dial::{Dial, DialError};
+pub(crate) use self::proxy::Proxy;
+pub use self::proxy::https_proxy;
+use self::public::is_public;
 
 /// Addresses that may be reached though they are not public: `network.allow`.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -166,68 +168,6 @@ impl Rules {
     }
 }
 
-/// Opens connections to permitted addresses.
-#[derive(Clone)]
-pub(crate) struct Dial(pub(crate) Arc<Rules>);
-
-/// Why no connection came about.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum DialError {
-    #[error("the name can't be resolved: {0}")]
-    Unresolved(io::Error),
-    #[error("{0} is not a public address (`network.allow` can permit it)")]
-    Prohibited(IpAddr),
-    #[error("plain HTTP is for loopback addresses only, and this is {0}")]
-    Unencrypted(IpAddr),
-    #[error("{0}")]
-    Connect(io::Error),
-    #[error("no connection within the time-out (`limits.connect`)")]
-    TimedOut,
-    #[error("not a plain address")]
-    Address,
-}
-
-impl Service<Uri> for Dial {
-    type Response = TokioIo<TcpStream>;
-    type Error = DialError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, DialError>> + Send>>;
-
-    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), DialError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let rules = self.0.clone();
-        Box::pin(async move {
-            let origin = Origin::of(&uri).ok_or(DialError::Address)?;
-            let mut failed = DialError::Address;
-            for address in resolve(&origin).await? {
-                if let Err(refused) = rules.permits_address(&origin, address.ip()) {
-                    failed = refused;
-                    continue;
-                }
-                match TcpStream::connect(address).await {
-                    Ok(stream) => {
-                        // Head and body of a request may leave in two segments.
-                        stream.set_nodelay(true).map_err(DialError::Connect)?;
-                        return Ok(TokioIo::new(stream));
-                    }
-                    Err(e) => failed = DialError::Connect(e),
-                }
-            }
-            Err(failed)
-        })
-    }
-}
-
-async fn resolve(origin: &Origin) -> Result<Vec<SocketAddr>, DialError> {
-    if let Some(address) = literal(&origin.host) {
-        return Ok(vec![SocketAddr::new(address, origin.port)]);
-    }
-    let found = tokio::net::lookup_host((origin.host.as_str(), origin.port));
-    Ok(found.await.map_err(DialError::Unresolved)?.collect())
-}
-
 /// The address that a URL's host is written as, if it is one.
 fn literal(host: &str) -> Option<IpAddr> {
     match host
@@ -237,55 +177,6 @@ fn literal(host: &str) -> Option<IpAddr> {
         Some(v6) => v6.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
         None => host.parse().ok(),
     }
-}
-
-/// Whether an address in canonical spelling is one of the public internet.
-fn is_public(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => !RESERVED_V4.iter().any(|net| net.contains(&v4)),
-        IpAddr::V6(v6) => {
-            GLOBAL_V6.contains(&v6) && !RESERVED_V6.iter().any(|net| net.contains(&v6))
-        }
-    }
-}
-
-/// All that is not public in IPv4: the IANA special-purpose registry, and
-/// multicast.
-const RESERVED_V4: &[Ipv4Net] = &[
-    v4([0, 0, 0, 0], 8),
-    v4([10, 0, 0, 0], 8),
-    v4([100, 64, 0, 0], 10),
-    v4([127, 0, 0, 0], 8),
-    v4([169, 254, 0, 0], 16),
-    v4([172, 16, 0, 0], 12),
-    v4([192, 0, 0, 0], 24),
-    v4([192, 0, 2, 0], 24),
-    v4([192, 88, 99, 0], 24),
-    v4([192, 168, 0, 0], 16),
-    v4([198, 18, 0, 0], 15),
-    v4([198, 51, 100, 0], 24),
-    v4([203, 0, 113, 0], 24),
-    v4([224, 0, 0, 0], 3),
-];
-
-/// Public IPv6 is within this,
-const GLOBAL_V6: Ipv6Net = v6([0x2000, 0, 0, 0, 0, 0, 0, 0], 3);
-
-/// except for documentation, tunnels that carry an IPv4 address (Teredo, 6to4),
-/// and other special purposes.
-const RESERVED_V6: &[Ipv6Net] = &[
-    v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 23),
-    v6([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0], 32),
-    v6([0x2002, 0, 0, 0, 0, 0, 0, 0], 16),
-    v6([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20),
-];
-
-const fn v4([a, b, c, d]: [u8; 4], bits: u8) -> Ipv4Net {
-    Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), bits)
-}
-
-const fn v6([a, b, c, d, e, f, g, h]: [u16; 8], bits: u8) -> Ipv6Net {
-    Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, d, e, f, g, h), bits)
 }
 
 #[cfg(test)]

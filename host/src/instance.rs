@@ -126,6 +126,10 @@ impl Instance {
         };
         let mut store = Store::new(&linked.wasmtime, guest);
         store.limiter(|guest| &mut guest.meter);
+        // What is copied out of a guest may be more than it has: its texts can
+        // lie in one place. And handles cost the host memory of its own.
+        store.set_hostcall_fuel(usize::try_from(limits.memory).unwrap_or(usize::MAX));
+        store.set_max_component_handles(usize::try_from(limits.handles).unwrap_or(usize::MAX));
         store.set_epoch_deadline(1);
         let most = ticks(limits.compute);
         let compute = limits.compute;
@@ -296,7 +300,7 @@ impl Instance {
     fn end<T>(&mut self, returned: Result<wasmtime::Result<T>, Elapsed>) -> Result<T> {
         let stopped = match returned {
             Ok(Ok(value)) => return Ok(value),
-            Ok(Err(trap)) => match (trap.downcast_ref::<Reached>(), self.log.last_line()) {
+            Ok(Err(trap)) => match (Reached::by(&trap, &self.limits), self.log.last_line()) {
                 (Some(reached), _) => format!("the plugin was stopped: {reached}"),
                 (None, Some(line)) => format!("the plugin failed: {line}"),
                 (None, None) => {

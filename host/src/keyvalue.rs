@@ -19,6 +19,10 @@ pub struct Bucket;
 /// them.
 const HANDLE: u32 = 0;
 
+/// What one change takes beside its bytes: without it, changes of few bytes
+/// would be without end.
+const ENTRY: u64 = 128;
+
 /// A feed's changes to its values, by key; none: the key is removed.
 pub type Values = BTreeMap<String, Option<Vec<u8>>>;
 
@@ -80,13 +84,12 @@ impl FeedBucket {
             let message = format!("a value may have {} bytes (`limits.value`)", self.largest);
             return Err(keyvalue::Error::Other(message));
         }
-        let replaced = writes
-            .get(&key)
-            .map_or(0, |value| key.len() as u64 + size(value));
-        let written = self.written - replaced + key.len() as u64 + size(&value);
+        let all = |value: &Option<Vec<u8>>| ENTRY + key.len() as u64 + size(value);
+        let replaced = writes.get(&key).map_or(0, all);
+        let written = self.written - replaced + all(&value);
         if written > self.most {
             return Err(keyvalue::Error::Other(format!(
-                "over {} bytes at once",
+                "all that is written at once may have {} bytes (`limits.memory`)",
                 self.most
             )));
         }

@@ -9,7 +9,7 @@ use wasmtime::ResourceLimiter;
 /// What one feed may use at most.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
-    /// Memory of the plugin's instance, in bytes.
+    /// Memory of the plugin's instance, in bytes; no call hands over more.
     pub memory: u64,
     /// Time that the plugin may compute in one call; waiting is free.
     pub compute: Duration,
@@ -93,7 +93,7 @@ impl Limits {
         ("first_byte", Field::Time(|l| &mut l.first_byte), "From the request to the head of the response."),
         ("handles", Field::Count(|l| &mut l.handles), "Requests, bodies, streams and the like that the plugin may hold."),
         ("log_lines", Field::Count(|l| &mut l.log_lines), "Lines of the plugin's log that are passed on, for each call."),
-        ("memory", Field::Bytes(|l| &mut l.memory), "The plugin's memory."),
+        ("memory", Field::Bytes(|l| &mut l.memory), "The plugin's memory, and what it hands over in one call."),
         ("request", Field::Bytes(|l| &mut l.request), "Body of a request."),
         ("response", Field::Bytes(|l| &mut l.response), "Body of a response, decoded."),
         ("response_head", Field::Bytes(|l| &mut l.response_head), "Head of a response."),
@@ -105,12 +105,46 @@ impl Limits {
 /// A limit that a guest ran into: the reason of its trap.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Reached {
-    #[error("it wanted more than {} MiB of memory (`limits.memory`)", .0 >> 20)]
+    #[error("it wanted more than {} of memory (`limits.memory`)", size(*.0))]
     Memory(u64),
+    #[error("it handed over more than {} at once (`limits.memory`)", size(*.0))]
+    Transfer(u64),
     #[error("it wanted a table of more than {0} elements (`limits.table_elements`)")]
     Table(u64),
     #[error("it computed for more than {} s in one call (`limits.compute`)", .0.as_secs_f64())]
     Compute(Duration),
+    #[error("it held more than {0} handles (`limits.handles`)")]
+    Handles(u64),
+}
+
+impl Reached {
+    /// The limit behind a trap; none: it has another reason.
+    pub(crate) fn by(trap: &wasmtime::Error, limits: &Limits) -> Option<String> {
+        if let Some(reached) = trap.downcast_ref::<Self>() {
+            return Some(reached.to_string());
+        }
+        // For the limits that wasmtime enforces itself it has words and no types.
+        let words = trap.root_cause().to_string();
+        let reached = match words.as_str() {
+            words if words.contains("fuel allocated for hostcalls") => {
+                Self::Transfer(limits.memory)
+            }
+            words if words.contains("handle limit") || words.contains("resource table") => {
+                Self::Handles(limits.handles)
+            }
+            _ => return None,
+        };
+        Some(reached.to_string())
+    }
+}
+
+/// A number of bytes in the unit that suits it.
+fn size(bytes: u64) -> String {
+    match bytes {
+        bytes if bytes.is_multiple_of(1 << 20) => format!("{} MiB", bytes >> 20),
+        bytes if bytes.is_multiple_of(1 << 10) => format!("{} KiB", bytes >> 10),
+        bytes => format!("{bytes} bytes"),
+    }
 }
 
 /// Counts a guest's memory and refuses more than the limit, loudly: a guest
@@ -201,6 +235,20 @@ mod tests {
         }
         let text = format!("{limits:?}");
         assert_eq!(text.matches(": 1").count(), Limits::TABLE.len(), "{text}");
+    }
+
+    #[test]
+    fn a_large_table_is_refused_with_a_reason() {
+        let mut meter = Meter::new(&Limits {
+            table_elements: 10,
+            ..Limits::default()
+        });
+        assert!(meter.table_growing(0, 10, None).unwrap());
+        let refused = meter.table_growing(10, 11, None).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "it wanted a table of more than 10 elements (`limits.table_elements`)"
+        );
     }
 
     #[test]

@@ -59,6 +59,8 @@ fn start_log(format: LogFormat, verbose: u8) {
     };
     let levels = Targets::new()
         .with_target("source_host", own)
+        // It would log what a guest prints, as it is; ours is cleaned.
+        .with_target("wasmtime_wasi", LevelFilter::WARN)
         .with_default(others);
     let registry = tracing_subscriber::registry().with(levels);
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);

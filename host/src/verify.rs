@@ -28,8 +28,13 @@ pub(crate) fn verify(batch: &Batch, limits: &Limits, last: u64) -> Result<()> {
     Ok(())
 }
 
-/// Whether each entry ends where a line does, and the last at the end.
+/// Whether each entry ends where a line does, and the last at the end, and
+/// there is no line beside.
 fn index_fits(batch: &Batch) -> bool {
+    let lines = batch.events.iter().filter(|byte| **byte == b'\n').count();
+    if lines != batch.index.len() {
+        return false;
+    }
     let mut end = 0usize;
     for entry in &batch.index {
         end = end.saturating_add(entry.length as usize);
@@ -93,6 +98,7 @@ mod tests {
             &[2],
             &[2, 2],
             &[2, 4],
+            &[5],
             &[3, 2],
             &[5, 0],
             &[u32::MAX, 5],

@@ -18,6 +18,7 @@ mod histories;
 mod interface;
 mod kills;
 mod messages;
+mod sandbox;
 mod secrets;
 mod tail;
 mod watched;

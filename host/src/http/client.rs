@@ -21,7 +21,7 @@ use tokio::net::TcpStream;
 use tower_service::Service;
 use wasmtime_wasi_http::Error as WasiError;
 
-use crate::egress::{Dial, DialError, Rules};
+use crate::egress::{Dial, DialError, Proxy, Rules};
 use crate::error::{Error, Problem, Result};
 use crate::limits::Limits;
 
@@ -39,6 +39,7 @@ pub(super) fn build(rules: Arc<Rules>, limits: &Limits, ca_file: Option<&Path>) 
         add_roots(&mut roots, path)
             .map_err(|message| Error::configuration([Problem::new("network.ca_file", message)]))?;
     }
+    let proxy = Proxy::from_env().map_err(|problem| Error::configuration([problem]))?;
     let tls = ClientConfig::builder()
         .with_root_certificates(roots)
         .with_no_client_auth();
@@ -46,7 +47,7 @@ pub(super) fn build(rules: Arc<Rules>, limits: &Limits, ca_file: Option<&Path>) 
         .with_tls_config(tls)
         .https_or_http()
         .enable_http1()
-        .wrap_connector(Dial(rules));
+        .wrap_connector(Dial::new(rules, proxy));
     let head = usize::try_from(limits.response_head).unwrap_or(usize::MAX);
     Ok(legacy::Client::builder(TokioExecutor::new())
         .pool_idle_timeout(KEEP_IDLE)
@@ -126,17 +127,19 @@ fn known(e: &(dyn StdError + 'static)) -> Option<(WasiError, String)> {
             DialError::Connect(e) if e.kind() == std::io::ErrorKind::ConnectionRefused => {
                 WasiError::ConnectionRefused
             }
-            DialError::Connect(_) => WasiError::DestinationUnavailable,
+            DialError::Connect(_) | DialError::Proxy(..) => WasiError::DestinationUnavailable,
             DialError::TimedOut => WasiError::ConnectionTimeout,
         };
         return Some((code, dial.to_string()));
     }
     if let Some(tls) = e.downcast_ref::<rustls::Error>() {
-        let code = match tls {
-            rustls::Error::InvalidCertificate(_) => WasiError::TlsCertificateError,
-            _ => WasiError::TlsProtocolError,
-        };
-        return Some((code, tls.to_string()));
+        return Some(match tls {
+            rustls::Error::InvalidCertificate(_) => (
+                WasiError::TlsCertificateError,
+                format!("{tls} (if a CA of your own made it: `network.ca_file`)"),
+            ),
+            _ => (WasiError::TlsProtocolError, tls.to_string()),
+        });
     }
     let hyper = e.downcast_ref::<hyper::Error>()?;
     if hyper.is_parse_too_large() {
