@@ -120,7 +120,9 @@ pub struct Progress {
     pub start: i64,
     /// to here.
     pub read_to: i64,
-    /// Up to here JumpCloud's own count agrees with what was read.
+    /// From here on JumpCloud's own count was compared with what was read.
+    pub reconciled_from: Option<i64>,
+    /// Up to here it agrees.
     pub reconciled_to: Option<i64>,
     /// How far `read_to` lies behind now, in ms.
     pub behind: u64,

@@ -8,6 +8,7 @@ use crate::collect::RequestId;
 use crate::collect::call::{Answer, Call};
 use crate::credential::Credential;
 use crate::error::{Error, Result};
+use crate::expiry;
 use crate::feed::{Feed, Input, Machine, Step};
 use crate::finding::{Finding, Kind};
 use crate::mapping;
@@ -20,9 +21,6 @@ const BACK: i64 = 3_600_000;
 
 /// An answer takes no longer, in ms; the host's own time-outs are shorter.
 const WAIT: u64 = 150_000;
-
-/// An expiry is warned of from so many days before.
-const EXPIRES_SOON: i64 = 14;
 
 /// The questions, one organisation after the other.
 #[derive(Debug)]
@@ -102,8 +100,8 @@ impl Check {
         self.findings
             .extend(skew.map(|message| Finding::new(Kind::ClockSkew, "", message)));
         let now = self.clock.now(reading).unwrap_or(reading.wall);
-        self.findings
-            .extend(expiry(self.settings.token_expires, now));
+        let expires = self.settings.token_expires;
+        self.findings.extend(expiry::finding(expires, now));
         Ok(self.findings)
     }
 
@@ -232,40 +230,4 @@ impl Machine for Check {
     }
 
     fn load(&mut self, _value: Option<Vec<u8>>, _reading: Reading) {}
-}
-
-/// What is to be said of the day on which the credential expires.
-fn expiry(expires: Option<i64>, now: i64) -> Option<Finding> {
-    let Some(expires) = expires else {
-        let message = "JumpCloud does not tell when a key expires, and keys made for 90 days stop on day 90; set `token_expires` to be warned";
-        return Some(Finding::new(Kind::ExpiryUnknown, "", message));
-    };
-    let day = rfc3339(expires);
-    let day = day.get(..10).unwrap_or(&day);
-    let message = match (expires - now).div_euclid(DAY) {
-        ..0 => format!("the key has expired on {day}, by `token_expires`"),
-        days @ 0..=EXPIRES_SOON => format!("the key expires on {day}, in {days} days"),
-        _ => return None,
-    };
-    Some(Finding::new(Kind::KeyExpiry, "", message))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn expiry_is_warned_of_in_time() {
-        let message = |days: i64| expiry(Some(100 * DAY), (100 - days) * DAY).map(|f| f.message);
-        assert_eq!(message(15), None);
-        assert_eq!(
-            message(14).unwrap(),
-            "the key expires on 1970-04-11, in 14 days"
-        );
-        assert_eq!(
-            message(-1).unwrap(),
-            "the key has expired on 1970-04-11, by `token_expires`"
-        );
-        assert_eq!(expiry(None, 0).unwrap().kind, Kind::ExpiryUnknown);
-    }
 }

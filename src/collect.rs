@@ -240,6 +240,7 @@ impl Collector {
         Some(Progress {
             start: memory.ledger.start(),
             read_to: position,
+            reconciled_from: outcome.from,
             reconciled_to: outcome.reconciled_to,
             behind: u64::try_from(behind).unwrap_or(0),
             reconciled: outcome.at.map(|_| (outcome.counted, outcome.read)),

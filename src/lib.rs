@@ -29,6 +29,7 @@ pub mod collect;
 pub mod credential;
 pub mod error;
 pub mod event;
+pub mod expiry;
 pub mod feed;
 pub mod finding;
 pub mod mapping;

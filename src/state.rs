@@ -82,6 +82,8 @@ struct Head {
     audit: Outcome,
     lateness: Lateness,
     surveyed: Option<i64>,
+    #[serde(default)]
+    warned: Option<i64>,
     next: u64,
     obsolete: Vec<(u64, u64)>,
 }
@@ -256,6 +258,7 @@ impl Slot {
             audit: memory.outcome.clone(),
             lateness: memory.lateness.clone(),
             surveyed: memory.surveyed,
+            warned: memory.warned,
             next: self.next,
             obsolete: self
                 .obsolete
@@ -353,6 +356,7 @@ impl Restoring {
                 outcome: head.audit,
                 lateness: head.lateness,
                 surveyed: head.surveyed,
+                warned: head.warned,
             },
         })
     }
@@ -409,6 +413,7 @@ impl From<HeadV1> for Head {
             audit: Outcome::default(),
             lateness: Lateness::default(),
             surveyed: None,
+            warned: None,
             obsolete: head
                 .obsolete
                 .iter()

@@ -9,7 +9,7 @@ mod reader;
 mod tree;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use source_host::Problem;
 
@@ -176,13 +176,28 @@ fn find_shared_files(feeds: &[FeedConfig], problems: &mut Vec<Located>) {
             .chain([("dead_letters", &feed.dead_letters)])
         {
             let own = path.to_string_lossy().replace("{feed}", &feed.name);
-            if let Some(owner) = owners.insert(PathBuf::from(own), &feed.name) {
+            if let Some(owner) = owners.insert(spelled_out(Path::new(&own)), &feed.name) {
                 let message = format!("`{}` is written by the feed `{owner}` too", path.display());
                 let problem = Problem::new(key, message).hint("give each feed a path of its own");
                 problems.push(feed.locate(problem));
             }
         }
     }
+}
+
+/// The path without `.`, `..` and, as far as it is there, links: two spellings of
+/// one file are equal.
+fn spelled_out(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => drop(plain.pop()),
+            part => plain.push(part),
+        }
+        plain = plain.canonicalize().unwrap_or(plain);
+    }
+    plain
 }
 
 #[cfg(test)]
@@ -265,5 +280,13 @@ mod tests {
             ["feeds.toml:3 sink.path `/etc/x/o` is written by the feed `a` too"]
         );
         assert_eq!(problems(&shared.replace("\"o\"", "\"{feed}/o\"")), [""; 0]);
+        let spelled = shared.replace(
+            "[feeds.b]",
+            "[feeds.b]\nsink = {type = \"file\", path = \"./a/../o\"}",
+        );
+        assert_eq!(
+            problems(&spelled),
+            ["feeds.toml:6 sink.path `/etc/x/./a/../o` is written by the feed `a` too"]
+        );
     }
 }

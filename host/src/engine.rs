@@ -14,6 +14,7 @@ use crate::bindings::{keyvalue, source, transform, types};
 use crate::clean;
 use crate::error::{Error, Kind, Result};
 use crate::gate::Gates;
+use crate::http::error_code;
 use crate::instance::{Guest, Instance};
 use crate::vault::Vault;
 
@@ -144,6 +145,11 @@ impl Engine {
         let mut linker = Linker::<Guest>::new(&wasmtime);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+        linker.allow_shadowing(true);
+        linker
+            .instance("wasi:http/types@0.2.12")?
+            .func_wrap("http-error-code", error_code)?;
+        linker.allow_shadowing(false);
         types::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
         keyvalue::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| &mut guest.bucket)?;
         let instance = linker.instantiate_pre(&component)?;
@@ -172,6 +178,12 @@ impl Plugin {
     /// What the plugin says of itself.
     pub fn descriptor(&self) -> &Descriptor {
         &self.0.descriptor
+    }
+
+    /// Its name and version, as in `acme 1.2.0`.
+    pub(crate) fn title(&self) -> String {
+        let Descriptor { name, version, .. } = self.descriptor();
+        format!("{name} {version}")
     }
 
     /// The JSON Schema of its settings.

@@ -91,7 +91,14 @@ impl Feed {
                 None
             }
         };
-        let settings = Value::Object(options.settings.clone()).to_string();
+        // What is wrong with them is known, and a secret does not enter a guest.
+        let mut settings = options.settings.clone();
+        plugin
+            .descriptor()
+            .secrets
+            .iter()
+            .for_each(|secret| drop(settings.remove(&secret.name)));
+        let settings = Value::Object(settings).to_string();
         let bucket = FeedBucket::none();
         let around = surroundings(plugin, &options, &vault, http.clone(), bucket);
         let mut instance = Instance::start(plugin.linked(), around).await?;
@@ -165,6 +172,12 @@ impl Feed {
         findings.map_err(|e| self.explain(e))
     }
 
+    /// Tries, without delivering anything, whether the sink and the file of dead
+    /// letters could be written.
+    pub async fn check_sink(&self) -> Result<()> {
+        self.outbox.check().await
+    }
+
     /// Step 1: the next batch, after what an earlier run left is delivered.
     /// Dropping the future loses nothing.
     ///
@@ -190,17 +203,14 @@ impl Feed {
         let (instance, values) = self.judged(acked)?;
         let delivery = planned?;
         failpoint::pass("acked");
-        let status = self.status_after(&batch);
+        let status = self.status.after(&batch, self.plugin.title(), now());
         let commit = Commit {
             values,
-            status: status.clone(),
+            status,
             delivery: delivery.clone(),
         };
-        // Whether or not it says so, the commit may have come about.
-        self.redo = true;
-        self.store.commit(&self.options.name, commit).await?;
+        self.commit(commit).await?;
         failpoint::pass("committed");
-        self.status = status;
         self.failures = 0;
         let is_idle = matches!(batch.next, Next::Idle(_));
         if !is_idle || instance.memory() <= IDLE_MEMORY {
@@ -211,6 +221,25 @@ impl Feed {
         }
         self.redo = false;
         Ok(batch)
+    }
+
+    /// Makes a step durable. Before the first one of another version of the
+    /// plugin, what the version before has left is kept.
+    async fn commit(&mut self, commit: Commit) -> Result<()> {
+        let name = &self.options.name;
+        let (before, plugin) = (&self.status.plugin, self.plugin.title());
+        if !before.is_empty()
+            && *before != plugin
+            && let Some(copy) = self.store.keep(name, before).await?
+        {
+            tracing::info!(feed = %name, "{plugin} goes on; the state that {before} left is kept in `{copy}`");
+        }
+        let status = commit.status.clone();
+        // Whether or not it says so, the commit may have come about.
+        self.redo = true;
+        self.store.commit(name, commit).await?;
+        self.status = status;
+        Ok(())
     }
 
     /// Forgets what was handed out from `to` (ms since 1970) on, so that it
@@ -224,21 +253,41 @@ impl Feed {
         let rewound = instance.rewind(to).await;
         let values = instance.bucket().lock();
         rewound.map_err(|e| self.explain(e))?;
-        let commit = Commit {
+        let mut status = self.status.clone();
+        status.plugin = self.plugin.title();
+        status.rewind(to);
+        self.commit(Commit {
             values,
+            status,
+            delivery: None,
+        })
+        .await
+    }
+
+    /// Notes in the status that it failed, and after what time it is tried
+    /// again, if at all.
+    pub(crate) async fn note_failure(&mut self, e: &Error, wait: Option<Duration>) {
+        self.status.fail(e, wait, now());
+        if e.kind() == Kind::Storage {
+            return;
+        }
+        let commit = Commit {
+            values: Values::new(),
             status: self.status.clone(),
             delivery: None,
         };
-        self.store.commit(&self.options.name, commit).await
+        if let Err(e) = self.store.commit(&self.options.name, commit).await {
+            tracing::debug!(feed = %self.options.name, "the failure is not noted: {e}");
+        }
     }
 
     /// Delivers what an earlier run committed and did not deliver.
     pub async fn deliver_outbox(&mut self) -> Result<()> {
         if self.redo {
-            self.outbox.redo().await?;
             // A commit that failed may have come about all the same.
             let status = self.store.status(&self.options.name).await?;
             self.status = status.unwrap_or_default();
+            self.outbox.redo().await?;
             self.redo = false;
         }
         Ok(())
@@ -307,19 +356,6 @@ impl Feed {
             .open_feed(&self.settings, &self.vault.placeholders())
             .await?;
         Ok(instance)
-    }
-
-    fn status_after(&self, batch: &Batch) -> Status {
-        let mut status = self.status.clone();
-        let descriptor = self.plugin.descriptor();
-        status.plugin = format!("{} {}", descriptor.name, descriptor.version);
-        status.checkpoint = batch.checkpoint;
-        status.committed_at = now();
-        status.counters.add(&batch.counters);
-        if let Some(progress) = &batch.progress {
-            status.progress.insert(batch.partition.clone(), *progress);
-        }
-        status
     }
 
     /// Adds to an error what only the host knows.

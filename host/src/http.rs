@@ -20,6 +20,7 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use wasmtime_wasi_http::{Error as WasiError, RequestOptions, WasiBody, WasiHttpHooks};
 
+pub(crate) use self::body::error_code;
 use self::client::Client;
 use crate::egress::{Origin, Rules};
 use crate::error::Result;
@@ -36,8 +37,8 @@ pub(crate) struct Http {
     vault: Arc<Vault>,
     limits: Limits,
     gates: Arc<Gates>,
-    /// Why the last request had no answer.
-    failure: Mutex<Option<String>>,
+    /// Why the last request had no answer, or not all of it.
+    failure: Arc<Mutex<Option<String>>>,
 }
 
 impl Http {
@@ -59,7 +60,7 @@ impl Http {
             vault,
             limits,
             gates,
-            failure: Mutex::new(None),
+            failure: Arc::default(),
         })
     }
 
@@ -97,7 +98,7 @@ impl Http {
                          this credential, by any feed"
                     );
                 }
-                return self.receive(response, decode, options);
+                return self.receive(response, &line, decode, options);
             }
             Ok(Err(e)) => client::reason(&e),
             Err(_) => (
@@ -121,7 +122,8 @@ impl Http {
         })
     }
 
-    /// Why the last request had no answer, in words; none: it had one.
+    /// Why the last request had no answer, or not all of it, in words; none: it
+    /// had one.
     pub(crate) fn last_failure(&self) -> Option<String> {
         self.failure
             .lock()
@@ -171,6 +173,7 @@ impl Http {
     fn receive(
         &self,
         response: Response<Incoming>,
+        line: &str,
         decode: bool,
         options: RequestOptions,
     ) -> Result<Response<WasiBody>, WasiError> {
@@ -184,13 +187,21 @@ impl Http {
         }
         // A server echoes what it was sent in its errors: those are redacted.
         let redact = (!head.status.is_success()).then(|| self.vault.clone());
+        let (feed, line, failure) = (self.feed.clone(), line.to_owned(), self.failure.clone());
+        let note = move |words: &str| {
+            let failed = format!("{line}: {words}");
+            tracing::debug!(%feed, "{failed}");
+            *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failed);
+        };
         let body = body::pump(
             incoming,
             body::Pump {
                 gzip,
                 between_bytes: shorter(self.limits.between_bytes, options.between_bytes_timeout),
+                whole: self.limits.body,
                 most: self.limits.response,
                 redact,
+                note: Box::new(note),
             },
         );
         Ok(Response::from_parts(head, body))

@@ -55,7 +55,8 @@
 //!     let mut feed = Feed::open(&plugin, options, store, Arc::new(Meter)).await?;
 //!
 //!     let stop = async { drop(tokio::signal::ctrl_c().await) };
-//!     feed.run(Until::Stopped, stop, &mut Totals::default()).await
+//!     feed.run(Until::Stopped, stop, &mut Totals::default()).await?;
+//!     Ok(())
 //! }
 //! ```
 //!
@@ -82,6 +83,7 @@ mod gate;
 mod guest_log;
 mod http;
 mod instance;
+mod journal;
 mod keyvalue;
 mod limits;
 mod options;
@@ -96,6 +98,7 @@ mod totals;
 mod transformer;
 mod vault;
 mod verify;
+pub mod words;
 
 pub use self::bindings::types::{
     Activity, Batch, Condition, Counters, Descriptor, Entry, EventClass, Finding, FindingSpec,
@@ -108,9 +111,9 @@ pub use self::feed::Feed;
 pub use self::keyvalue::Values;
 pub use self::limits::{Field, Limits};
 pub use self::options::FeedOptions;
-pub use self::run::Until;
+pub use self::run::{Ended, Until};
 pub use self::secret::SecretSource;
 pub use self::sink::{Append, FileSink, Outgoing, Sink, StdoutSink};
-pub use self::store::{BoxFuture, Commit, Delivery, SqliteStore, Status, Store};
+pub use self::store::{BoxFuture, Commit, Delivery, SqliteStore, Status, Store, Trouble};
 pub use self::totals::Totals;
 pub use self::transformer::Transformer;

@@ -29,6 +29,8 @@ pub struct Limits {
     pub first_byte: Duration,
     /// Time between two pieces of a body, while the host waits for the server.
     pub between_bytes: Duration,
+    /// Time of one body, in which the host waits for the server.
+    pub body: Duration,
     /// Body of a request, in bytes.
     pub request: u64,
     /// Head of a response, in bytes.
@@ -57,6 +59,7 @@ impl Default for Limits {
             connect: Duration::from_secs(10),
             first_byte: Duration::from_secs(60),
             between_bytes: Duration::from_secs(30),
+            body: Duration::from_secs(300),
             request: 64 << 10,
             response_head: 64 << 10,
             response: 256 << 20,
@@ -87,6 +90,7 @@ impl Limits {
         ("batch_events", Field::Count(|l| &mut l.batch_events), "Events and rejected records of one batch, in number; also the length of a page."),
         ("batch_wait", Field::Time(|l| &mut l.batch_wait), "The plugin hands out a batch within this time, at need an empty one."),
         ("between_bytes", Field::Time(|l| &mut l.between_bytes), "Between two pieces of a response body, while the host waits for the server."),
+        ("body", Field::Time(|l| &mut l.body), "One response body, all waiting for the server together."),
         ("call", Field::Time(|l| &mut l.call), "One call into the plugin, waiting included."),
         ("compute", Field::Time(|l| &mut l.compute), "What the plugin may compute in one call; waiting is free."),
         ("connect", Field::Time(|l| &mut l.connect), "Name resolution, connection and TLS."),

@@ -12,7 +12,7 @@ use crate::dead_letter;
 use crate::engine::Plugin;
 use crate::error::{Error, Result};
 use crate::failpoint;
-use crate::sink::{FileSink, Files, Outgoing, Sink, StdoutSink};
+use crate::sink::{FileSink, Files, Outgoing, Sink, StdoutSink, try_out};
 use crate::store::{Delivery, Store};
 
 /// Only the owner of a dead letter may read it: it is as received.
@@ -43,6 +43,13 @@ impl Outbox {
             sink,
             dead_letters,
         }
+    }
+
+    /// Tries whether sink and dead letters could be written, without writing.
+    pub(crate) async fn check(&self) -> Result<()> {
+        let classes = &self.plugin.descriptor().classes;
+        self.sink.check(&self.feed, classes).await?;
+        try_out(&self.dead_letters.0)
     }
 
     /// How a batch is to be delivered; none: there is nothing in it to deliver.

@@ -6,8 +6,8 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat};
-use source_host::{Descriptor, Error, Kind, Progress, Totals, TypeCount};
+use source_host::words::{bytes, counted, grouped, moment, time};
+use source_host::{Descriptor, Ended, Error, Kind, Progress, Totals, TypeCount};
 
 use crate::config::Located;
 
@@ -69,6 +69,8 @@ pub struct Summary<'a> {
     pub totals: &'a Totals,
     pub progress: &'a BTreeMap<String, Progress>,
     pub took: Duration,
+    /// None: it failed.
+    pub ended: Option<Ended>,
     pub dead_letters: Option<&'a Path>,
     /// The flags that name this configuration.
     pub flags: &'a str,
@@ -101,9 +103,10 @@ impl Summary<'_> {
             rows.push(("seen before".to_owned(), grouped(counters.duplicates)));
         }
         let mut text = format!(
-            "{}: {} in {:.1} s ({}, {} received)\n",
+            "{}: {} of {} received in {:.1} s ({}, {})\n",
             self.feed,
             counted(counters.emitted, "new event"),
+            counted(counters.received, "record"),
             self.took.as_secs_f64(),
             counted(counters.requests, "request"),
             bytes(counters.bytes),
@@ -117,10 +120,16 @@ impl Summary<'_> {
             let _ = writeln!(text, "  {count:>width$}  {label}");
         }
         for (partition, progress) in self.progress {
-            let _ = writeln!(text, "  {}", progress_line(partition, progress));
+            for line in progress_lines(partition, progress) {
+                let _ = writeln!(text, "  {line}");
+            }
         }
-        if counters.emitted == 0 {
-            text += &self.nothing_new();
+        match self.ended {
+            Some(Ended::Stopped) => {
+                text += "  stopped before it had caught up; the next run goes on from here\n";
+            }
+            Some(Ended::CaughtUp) if counters.emitted == 0 => text += &self.nothing_new(),
+            _ => {}
         }
         text
     }
@@ -139,7 +148,7 @@ impl Summary<'_> {
         format!(
             "  caught up to {}: nothing new was to be collected; to see what came before again:\n    \
              source-host state rewind {} --to {} {}\n",
-            time(read_to),
+            moment(read_to),
             self.feed,
             time(start.unwrap_or(read_to)),
             self.flags
@@ -147,75 +156,32 @@ impl Summary<'_> {
     }
 }
 
-/// How far a partition has come, in one line.
-pub fn progress_line(partition: &str, progress: &Progress) -> String {
-    let mut line = match partition {
+/// How far a partition has come, in a line or two.
+pub fn progress_lines(partition: &str, progress: &Progress) -> Vec<String> {
+    let whose = match partition {
         "" => String::new(),
         partition => format!("{partition}: "),
     };
-    let _ = write!(
-        line,
-        "complete from {} to {}",
-        time(progress.start),
-        time(progress.read_to)
-    );
-    if let Some(reconciled) = &progress.reconciled {
-        let (read, counted) = (grouped(reconciled.read), grouped(reconciled.counted));
-        let _ = write!(line, ", {read} of {counted} by the upstream's count");
-    }
+    let (start, read_to) = (moment(progress.start), moment(progress.read_to));
+    let mut line = format!("{whose}complete from {start} to {read_to}");
     if let Some(backlog) = progress.backlog.filter(|backlog| *backlog > 0) {
         let _ = write!(line, ", about {} to come", grouped(backlog));
     }
-    line
-}
-
-/// A time in ms since 1970, in RFC 3339.
-pub fn time(ms: i64) -> String {
-    match DateTime::from_timestamp_millis(ms) {
-        Some(time) if ms % 1_000 == 0 => time.to_rfc3339_opts(SecondsFormat::Secs, true),
-        Some(time) => time.to_rfc3339_opts(SecondsFormat::Millis, true),
-        None => format!("{ms} ms"),
+    let mut lines = vec![line];
+    if let Some(reconciled) = &progress.reconciled {
+        let (read, counted) = (grouped(reconciled.read), grouped(reconciled.counted));
+        let window = match (progress.reconciled_from, progress.reconciled_to) {
+            (Some(from), Some(to)) if reconciled.read == reconciled.counted => {
+                format!(" from {} to {}", moment(from), moment(to))
+            }
+            _ => String::new(),
+        };
+        lines.push(format!(
+            "{whose}reconciled {read} of {counted} records{window}, selected or not, by the \
+             upstream's count; newer ones are counted later"
+        ));
     }
-}
-
-/// A span as people say it: `90 s`, `3 min`, `5 h`, `2 days`.
-pub fn span(ms: u64) -> String {
-    match ms / 1_000 {
-        seconds if seconds < 120 => format!("{seconds} s"),
-        seconds if seconds < 120 * 60 => format!("{} min", seconds / 60),
-        seconds if seconds < 48 * 3_600 => format!("{} h", seconds / 3_600),
-        seconds => format!("{} days", seconds / 86_400),
-    }
-}
-
-/// A count with its noun.
-pub fn counted(count: u64, noun: &str) -> String {
-    format!(
-        "{} {noun}{}",
-        grouped(count),
-        if count == 1 { "" } else { "s" }
-    )
-}
-
-/// `1234567` as `1,234,567`.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-fn bytes(count: u64) -> String {
-    match count {
-        0..1_000 => format!("{count} B"),
-        1_000..1_000_000 => format!("{} kB", count / 1_000),
-        _ => format!("{} MB", grouped(count / 1_000_000)),
-    }
+    lines
 }
 
 fn captions(descriptor: &Descriptor, class: u32, activity: u32) -> (String, String) {
@@ -246,21 +212,6 @@ fn top(types: &[TypeCount]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers() {
-        assert_eq!(grouped(0), "0");
-        assert_eq!(grouped(999), "999");
-        assert_eq!(grouped(1_000), "1,000");
-        assert_eq!(grouped(1_234_567), "1,234,567");
-        assert_eq!(counted(1, "event"), "1 event");
-        assert_eq!(counted(2_000, "event"), "2,000 events");
-        assert_eq!(time(0), "1970-01-01T00:00:00Z");
-        assert_eq!(time(1_500), "1970-01-01T00:00:01.500Z");
-        assert_eq!(span(61_000), "61 s");
-        assert_eq!(span(7_200_000), "2 h");
-        assert_eq!(span(3 * 86_400_000), "3 days");
-    }
 
     #[test]
     fn the_commonest_types_first() {

@@ -57,11 +57,6 @@ impl Retry {
         Ok(wait)
     }
 
-    /// Whether the last attempt failed.
-    pub(crate) fn in_trouble(&self) -> bool {
-        self.failures > 0
-    }
-
     /// It works (again).
     pub(crate) fn reset(&mut self) {
         *self = Self::default();
@@ -131,7 +126,6 @@ mod tests {
         let outcomes = [(); 5].map(|()| retry.after(error(Kind::Unavailable), true).is_ok());
         assert_eq!(outcomes, [true, true, true, true, false]);
         retry.reset();
-        assert!(!retry.in_trouble());
         assert!(retry.after(asked(300), true).is_ok());
         assert!(retry.after(asked(301), true).is_err());
         for kind in [Kind::Authentication, Kind::Permission, Kind::NotEntitled] {

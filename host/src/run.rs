@@ -1,25 +1,29 @@
 //! Running a feed: polling, settling, waiting, until it has caught up or is
-//! stopped. What follows a failure is in `retry.rs`.
+//! stopped. What follows a failure is in `retry.rs`, what is said in
+//! `journal.rs`.
 
 use std::future::Future;
 use std::pin::pin;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep_until};
 
-use crate::bindings::types::{Batch, Finding, Next, Progress, Severity};
+use crate::bindings::types::{Batch, Next};
 use crate::error::{Error, Kind, Result};
-use crate::feed::Feed;
+use crate::feed::{Feed, now};
+use crate::journal::Journal;
 use crate::retry::{self, Retry};
 use crate::totals::Totals;
 
 /// How often a feed in trouble looks whether its secrets changed.
-const LOOK_AT_SECRETS: Duration = Duration::from_secs(10);
+const LOOK_AT_SECRETS: Duration = Duration::from_secs(1);
 /// A plugin's word on how long to idle is taken within these.
 const SHORTEST_IDLE: Duration = Duration::from_millis(100);
 const LONGEST_IDLE: Duration = Duration::from_secs(24 * 60 * 60);
-/// How often a running feed says that it is alive.
-const HEARTBEAT: Duration = Duration::from_secs(15 * 60);
+/// Batches that bring nothing, and say that there is more, come at most so
+/// often: the first at once, the following ones more and more slowly.
+const BARREN: Duration = Duration::from_millis(100);
+const MOST_BARREN: u32 = 10;
 
 /// When a run ends by itself.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -31,6 +35,15 @@ pub enum Until {
     Stopped,
 }
 
+/// Why a run ended that did not fail.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Ended {
+    /// The feed has caught up.
+    CaughtUp,
+    /// It was stopped: there may be more.
+    Stopped,
+}
+
 impl Feed {
     /// Runs the feed until `until`, or until `stop` completes, which ends the
     /// run between two batches. Adds to `totals` as it goes.
@@ -39,66 +52,88 @@ impl Feed {
         until: Until,
         stop: impl Future<Output = ()>,
         totals: &mut Totals,
-    ) -> Result<()> {
+    ) -> Result<Ended> {
+        let once = until == Until::CaughtUp;
         let mut stop = pin!(stop);
         let mut retry = Retry::default();
-        let mut heartbeat = Instant::now();
+        let mut journal = Journal::new(self.name(), once);
+        // Batches in a row that brought nothing.
+        let mut barren = 0;
         loop {
             self.refresh_secrets();
+            let begun = Instant::now();
             let polled = tokio::select! {
-                () = &mut stop => return Ok(()),
-                polled = self.poll(until == Until::CaughtUp) => polled,
+                () = &mut stop => return Ok(Ended::Stopped),
+                polled = self.poll(once) => polled,
             };
             // From here to the end of the batch nothing interrupts.
             let settled = match polled {
-                Ok(batch) => {
-                    let (length, news) = (batch.events.len() as u64, self.is_progress(&batch));
-                    self.settle(batch).await.map(|batch| (batch, length, news))
-                }
+                Ok(batch) => self.settle_and_tell(batch, totals, &mut journal).await,
                 Err(e) => Err(e),
             };
             let wait = match settled {
-                Ok((batch, length, news)) => {
-                    totals.add(&batch, length);
-                    batch
-                        .findings
-                        .iter()
-                        .for_each(|finding| report(self.name(), finding));
-                    if retry.in_trouble() && news {
-                        tracing::info!(feed = %self.name(), "works again");
+                Ok((next, advanced)) => {
+                    barren = if advanced { 0 } else { barren + 1 };
+                    if advanced {
                         retry.reset();
                     }
-                    match batch.next {
-                        Next::More if until == Until::CaughtUp => {
-                            self.not_for_long()?;
-                            Duration::ZERO
-                        }
-                        Next::More => Duration::ZERO,
-                        Next::Idle(_) if until == Until::CaughtUp => return Ok(()),
+                    match next {
+                        Next::Idle(_) if once => return Ok(Ended::CaughtUp),
                         Next::Idle(ms) => {
                             Duration::from_millis(ms).clamp(SHORTEST_IDLE, LONGEST_IDLE)
                         }
+                        Next::More => pause(barren, begun.elapsed()),
                     }
                 }
-                Err(e) => {
-                    let is_news = !retry.in_trouble();
-                    let failure = e.clone();
-                    let wait = retry.after(e, until == Until::CaughtUp)?;
-                    warn(self.name(), &failure, wait, is_news);
-                    wait
-                }
+                Err(e) => self.wait_after(e, once, &mut retry, &mut journal).await?,
             };
-            if heartbeat.elapsed() >= HEARTBEAT {
-                heartbeat = Instant::now();
-                self.log_heartbeat(totals);
+            if once && let Err(e) = self.not_for_long() {
+                self.note_failure(&e, None).await;
+                return Err(e);
             }
-            if !wait.is_zero() {
-                tokio::select! {
-                    () = &mut stop => return Ok(()),
-                    () = self.rest(wait, retry.in_trouble()) => {}
-                }
+            tokio::select! {
+                () = &mut stop => return Ok(Ended::Stopped),
+                () = self.rest(wait, &mut journal, totals) => {}
             }
         }
+    }
+
+    /// Settles a batch. When to poll again, and whether it got anywhere.
+    async fn settle_and_tell(
+        &mut self,
+        batch: Batch,
+        totals: &mut Totals,
+        journal: &mut Journal,
+    ) -> Result<(Next, bool)> {
+        let length = batch.events.len() as u64;
+        let advanced = self.status().is_advanced_by(&batch);
+        let before = self.status().clone();
+        let batch = self.settle(batch).await?;
+        totals.add(&batch, length);
+        batch
+            .findings
+            .iter()
+            .for_each(|finding| journal.found(finding));
+        journal.settled(&before, self.status(), matches!(batch.next, Next::Idle(_)));
+        Ok((batch.next, advanced))
+    }
+
+    /// How long to wait after a failure; fails if that is of no use.
+    async fn wait_after(
+        &mut self,
+        e: Error,
+        once: bool,
+        retry: &mut Retry,
+        journal: &mut Journal,
+    ) -> Result<Duration> {
+        let waited = retry.after(e.clone(), once);
+        let failure = waited.as_ref().err().unwrap_or(&e);
+        self.note_failure(failure, waited.as_ref().ok().copied())
+            .await;
+        if let Ok(wait) = &waited {
+            journal.failed(&e, *wait);
+        }
+        waited
     }
 
     /// In a run that is to end: fails if its requests have to wait for long,
@@ -109,83 +144,56 @@ impl Feed {
             return Ok(());
         }
         let message = "the upstream wants to be left alone by all feeds with this credential";
-        Err(retry::told_to_wait(
-            Error::new(Kind::Unavailable, message),
-            wait,
-        ))
+        let e = Error::new(Kind::Unavailable, message);
+        Err(retry::told_to_wait(e, wait))
     }
 
-    /// Whether a batch got anywhere. One that only repeats what came before a
-    /// failure the last time does not end that trouble.
-    fn is_progress(&self, batch: &Batch) -> bool {
-        let before = self.status().progress.get(&batch.partition);
-        let read_to = |progress: Option<&Progress>| progress.map(|progress| progress.read_to);
-        matches!(batch.next, Next::Idle(_))
-            || !batch.index.is_empty()
-            || !batch.rejected.is_empty()
-            || read_to(batch.progress.as_ref()) > read_to(before)
-    }
-
-    /// Waits; in trouble only until a secret changes.
-    async fn rest(&mut self, time: Duration, in_trouble: bool) {
-        let end = Instant::now() + time;
+    /// Waits. In trouble, a secret that changes ends the wait.
+    async fn rest(&mut self, wait: Duration, journal: &mut Journal, totals: &Totals) {
+        let end = Instant::now() + wait;
         loop {
-            let left = end.saturating_duration_since(Instant::now());
-            if !in_trouble || left <= LOOK_AT_SECRETS {
-                return sleep(left).await;
+            journal.beat(self.status(), totals, self.held_for(), now());
+            let begun = Instant::now();
+            if begun >= end {
+                return;
             }
-            sleep(LOOK_AT_SECRETS).await;
-            if self.refresh_secrets() {
+            let in_trouble = self.status().in_trouble().is_some();
+            let mut wake = end.min(journal.next_beat());
+            if in_trouble {
+                wake = wake.min(begun + LOOK_AT_SECRETS);
+            }
+            sleep_until(wake).await;
+            if in_trouble && self.refresh_secrets() {
                 tracing::info!(feed = %self.name(), "a secret changed: trying again");
                 return;
             }
         }
     }
-
-    fn log_heartbeat(&self, totals: &Totals) {
-        let emitted = totals.counters.emitted;
-        if self.status().progress.is_empty() {
-            tracing::info!(feed = %self.name(), "running: {emitted} events");
-        }
-        for (partition, progress) in &self.status().progress {
-            let behind = progress.behind_ms / 1_000;
-            let reconciled = progress.reconciled.as_ref();
-            let reconciled = reconciled
-                .map(|r| format!(", reconciled {} of {}", r.read, r.counted))
-                .unwrap_or_default();
-            tracing::info!(
-                feed = %self.name(),
-                partition = %partition,
-                "running: {emitted} events, {behind} s behind{reconciled}"
-            );
-        }
-    }
 }
 
-/// Tells people of a failure after which the feed goes on, and of the ways out
-/// when it is a new one.
-fn warn(feed: &str, failure: &Error, wait: Duration, is_news: bool) {
-    let seconds = wait.as_secs_f64();
-    tracing::warn!(%feed, "{failure}; trying again in {seconds:.0} s");
-    if is_news {
-        failure
-            .hints()
-            .iter()
-            .for_each(|hint| tracing::warn!(%feed, "hint: {hint}"));
-    }
+/// The pause after so many batches in a row that brought nothing, the last of
+/// which took so long: a plugin that waits for its upstream needs none.
+fn pause(barren: u32, took: Duration) -> Duration {
+    let pace = BARREN * barren.saturating_sub(1).min(MOST_BARREN);
+    pace.saturating_sub(took)
 }
 
-/// Tells people of a finding.
-fn report(feed: &str, finding: &Finding) {
-    let Finding {
-        code,
-        severity,
-        partition,
-        message,
-    } = finding;
-    match severity {
-        Severity::Info => tracing::info!(%feed, %code, %partition, "{message}"),
-        Severity::Warning => tracing::warn!(%feed, %code, %partition, "{message}"),
-        Severity::Error => tracing::error!(%feed, %code, %partition, "{message}"),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plugin_that_brings_nothing_is_asked_more_and_more_slowly() {
+        let ms = Duration::from_millis;
+        for (barren, took, wait) in [
+            (0, 0, 0),
+            (1, 0, 0),
+            (2, 0, 100),
+            (3, 30, 170),
+            (1_000, 0, 1_000),
+            (1_000, 5_000, 0),
+        ] {
+            assert_eq!(pause(barren, ms(took)), ms(wait), "{barren} {took}");
+        }
     }
 }

@@ -4,7 +4,8 @@
 //! text is [`Secret::reveal`], which `vault.rs` alone calls.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use crate::bindings::types::{Condition, SecretPattern, Severity};
 
@@ -31,6 +32,13 @@ impl SecretSource {
             Some(("file", _)) => Err("`file:` needs a path after it"),
             _ => Err("a secret's value does not belong here"),
         }
+    }
+
+    /// The file, if users other than its owner and group may read it.
+    pub(crate) fn readable_by_all(&self) -> Option<&Path> {
+        let Self::File(path) = self else { return None };
+        let mode = std::fs::metadata(path).ok()?.permissions().mode();
+        (mode & 0o004 != 0).then_some(path)
     }
 
     /// The raw text, or why there is none.
@@ -203,6 +211,18 @@ mod tests {
                 .map_err(drop)
                 .unwrap();
             assert_eq!(secret.reveal(), value);
+        }
+    }
+
+    #[test]
+    fn a_file_that_all_may_read_is_known() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        std::fs::write(&path, "k").unwrap();
+        let source = SecretSource::File(path.clone());
+        for (mode, readable) in [(0o600, false), (0o640, false), (0o604, true)] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(source.readable_by_all().is_some(), readable, "{mode:o}");
         }
     }
 

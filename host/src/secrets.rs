@@ -6,6 +6,7 @@ use crate::bindings::types::{Condition, Severity};
 use crate::engine::Plugin;
 use crate::error::Problem;
 use crate::options::FeedOptions;
+use crate::secret::SecretSource;
 use crate::vault::Vault;
 
 /// Reads the secrets, and says all that is wrong with them: unknown, missing,
@@ -29,6 +30,14 @@ pub(crate) fn open(plugin: &Plugin, options: &FeedOptions) -> (Vault, Vec<Proble
     }
     for spec in specs {
         let key = format!("secrets.{}", spec.name);
+        if options.settings.contains_key(&spec.name) {
+            let setting = format!("settings.{}", spec.name);
+            let hint = format!("put it under `secrets`, as in `secrets.{}`", spec.name);
+            problems.push(
+                Problem::new(setting, "this is a secret, and no setting")
+                    .hint(hint + ", as `env:NAME` or `file:PATH`"),
+            );
+        }
         if !options.secrets.contains_key(&spec.name) {
             if spec.when.as_ref().is_none_or(applies) {
                 let source = format!("env:{}", spec.name.to_ascii_uppercase());
@@ -41,6 +50,15 @@ pub(crate) fn open(plugin: &Plugin, options: &FeedOptions) -> (Vault, Vec<Proble
                 );
             }
             continue;
+        }
+        let source = options.secrets.get(&spec.name);
+        if let Some(path) = source.and_then(SecretSource::readable_by_all) {
+            let path = path.display();
+            tracing::warn!(
+                feed = %options.name,
+                "`{key}`: every user of this machine may read `{path}`; take that right away: \
+                 `chmod o-rwx {path}`"
+            );
         }
         let shape = vault.inspect(&spec.name, |value| value.matching(&spec.patterns, applies));
         match shape.flatten() {

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 pub use self::append::Append;
-pub(crate) use self::append::Files;
+pub(crate) use self::append::{Files, try_out};
 pub use self::file::FileSink;
 pub use self::stdout::StdoutSink;
 use crate::bindings::types::{Batch, EventClass};
@@ -25,6 +25,13 @@ pub trait Sink: Send + Sync {
     /// A short constant name. A delivery found in the outbox goes to the sink
     /// of the kind that planned it.
     fn kind(&self) -> &str;
+
+    /// Tries, as far as that can be done without delivering anything, whether
+    /// events of these classes could be delivered for `feed`.
+    fn check<'a>(&'a self, feed: &'a str, classes: &'a [EventClass]) -> BoxFuture<'a, Result<()>> {
+        let _ = (feed, classes);
+        Box::pin(async { Ok(()) })
+    }
 
     /// Says how `outgoing` is to be delivered, and changes nothing that a
     /// reader of the sink would see.

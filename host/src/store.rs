@@ -8,16 +8,15 @@
 
 mod lock;
 mod sqlite;
+mod status;
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 
 pub use self::sqlite::SqliteStore;
-use crate::bindings::types::{Counters, Progress};
+pub use self::status::{Status, Trouble};
 use crate::error::Result;
 use crate::keyvalue::Values;
 use crate::sink::Append;
@@ -44,6 +43,14 @@ pub trait Store: Send + Sync {
 
     /// Every feed that ever committed, by name.
     fn feeds(&self) -> BoxFuture<'_, Result<Vec<String>>>;
+
+    /// Keeps a copy of the values and the status of `feed` under `name`, in the
+    /// place of an earlier one of that name. Says where it is; none: this store
+    /// keeps no copies.
+    fn keep<'a>(&'a self, feed: &'a str, name: &'a str) -> BoxFuture<'a, Result<Option<String>>> {
+        let _ = (feed, name);
+        Box::pin(async { Ok(None) })
+    }
 
     /// Forgets all of `feed`.
     fn reset<'a>(&'a self, feed: &'a str) -> BoxFuture<'a, Result<()>>;
@@ -74,19 +81,4 @@ pub struct Delivery {
     pub events: Bytes,
     /// The dead letters (whole lines), and where they go.
     pub dead_letters: Option<(Append, Bytes)>,
-}
-
-/// What is known of a feed, for people and for `source-host state show`.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
-pub struct Status {
-    /// Name and version of the plugin that wrote the state.
-    pub plugin: String,
-    /// The last batch committed.
-    pub checkpoint: u64,
-    /// When that was, in ms since 1970, by the host's clock.
-    pub committed_at: i64,
-    /// How far each partition has come.
-    pub progress: BTreeMap<String, Progress>,
-    /// Sums over all batches.
-    pub counters: Counters,
 }

@@ -27,6 +27,9 @@ use super::tiles::{Tile, Tiles};
 pub struct Outcome {
     /// When it ended, in ms since 1970 UTC.
     pub at: Option<i64>,
+    /// Counted from here: ms since 1970 UTC.
+    #[serde(default)]
+    pub from: Option<i64>,
     /// Up to here the count agrees with what was read: ms since 1970 UTC.
     pub reconciled_to: Option<i64>,
     /// Rows by JumpCloud's count,
@@ -193,6 +196,7 @@ impl Audit {
         let end = self.runs.last().map(|(_, to, _)| *to);
         Outcome {
             at: Some(now),
+            from: self.runs.first().map(|(from, ..)| *from),
             reconciled_to: if counted == read {
                 end
             } else {

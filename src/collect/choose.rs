@@ -10,6 +10,7 @@ use super::{Call, Collector, Halt, Need, Reason, RequestId, Shared, Work, next_i
 use crate::api::{MAX_LIMIT, Query};
 use crate::clock::rfc3339;
 use crate::error::{Error, Result};
+use crate::expiry;
 use crate::finding::Kind;
 use crate::mapping;
 use crate::settings::{DAY, Settings};
@@ -83,6 +84,7 @@ impl Collector {
             return Ok(self.probe(shared));
         };
         self.prepare(now, shared)?;
+        self.warn_of_expiry(now, shared);
         if let Some(need) = self.size(now, shared) {
             return Ok(need);
         }
@@ -278,14 +280,28 @@ impl Collector {
         Some(self.walk(start, Some(end), Reason::Fill, shared))
     }
 
+    /// Tells once a day that the credential expires soon: of several
+    /// organisations the first one does.
+    fn warn_of_expiry(&mut self, now: i64, shared: &mut Shared<'_>) {
+        let (Some(memory), Some(expires)) = (&mut self.memory, shared.settings.token_expires)
+        else {
+            return;
+        };
+        let mine = shared.settings.org_ids.first() == self.requested.as_ref();
+        if !mine || !a_day_passed(memory.warned, now) {
+            return;
+        }
+        if let Some(message) = expiry::warning(expires, now) {
+            memory.warned = Some(now);
+            shared.batch.find(Kind::KeyExpiry, message);
+        }
+    }
+
     /// Asks once a day which types of events there are. Whoever means to stop
     /// at once has `check` for that.
     fn survey(&mut self, now: i64, shared: &mut Shared<'_>) -> Option<Need> {
         let memory = self.memory.as_mut()?;
-        let due = memory
-            .surveyed
-            .is_none_or(|at| now.saturating_sub(at) >= DAY);
-        if !due || shared.limits.drain {
+        if !a_day_passed(memory.surveyed, now) || shared.limits.drain {
             return None;
         }
         memory.surveyed = Some(now);
@@ -349,6 +365,11 @@ impl Collector {
         let oldest = now.saturating_sub(settings.late_horizon).max(kept);
         Scope { now, oldest, kept }
     }
+}
+
+/// Whether it is a day since something was last done.
+fn a_day_passed(last: Option<i64>, now: i64) -> bool {
+    last.is_none_or(|last| now.saturating_sub(last) >= DAY)
 }
 
 /// Which events are read and chosen: FNV-1a over services and types.

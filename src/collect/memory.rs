@@ -22,6 +22,8 @@ pub struct Memory {
     pub lateness: Lateness,
     /// When the types of events were last asked for, in ms since 1970 UTC.
     pub surveyed: Option<i64>,
+    /// When the expiry of the credential was last told, in ms since 1970 UTC.
+    pub warned: Option<i64>,
 }
 
 /// The time before what was read, being read.
@@ -44,6 +46,7 @@ impl Memory {
             outcome: Outcome::default(),
             lateness: Lateness::default(),
             surveyed: None,
+            warned: None,
         }
     }
 

@@ -153,6 +153,7 @@ impl From<batch::Progress> for types::Progress {
         Self {
             start: progress.start,
             read_to: progress.read_to,
+            reconciled_from: progress.reconciled_from,
             reconciled_to: progress.reconciled_to,
             behind_ms: progress.behind,
             reconciled: progress

@@ -174,7 +174,13 @@ fn cause(code: &ErrorCode) -> Cause {
         | ErrorCode::ConnectionReadTimeout
         | ErrorCode::ConnectionWriteTimeout
         | ErrorCode::HttpResponseTimeout => Cause::Timeout,
-        ErrorCode::ConnectionTerminated | ErrorCode::HttpResponseIncomplete => Cause::Cut,
+        ErrorCode::ConnectionTerminated
+        | ErrorCode::HttpResponseIncomplete
+        | ErrorCode::HttpResponseContentCoding(_)
+        | ErrorCode::HttpResponseTransferCoding(_) => Cause::Cut,
+        ErrorCode::HttpResponseBodySize(_) => {
+            Cause::Other("the answer is larger than the host takes".to_owned())
+        }
         ErrorCode::HttpRequestDenied | ErrorCode::DestinationIpProhibited => Cause::Denied,
         other => Cause::Other(format!("{other:?}")),
     }

@@ -5,5 +5,6 @@ mod check;
 mod ending;
 mod feeds;
 mod gate;
+mod running;
 mod state;
 mod transform;

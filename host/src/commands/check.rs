@@ -8,7 +8,7 @@ use source_host::{Engine, Error, Finding, Plugin, Result, Severity, SqliteStore,
 
 use super::describe::severity;
 use crate::cli::SourceArgs;
-use crate::config::{Config, FeedConfig, Located, SinkConfig};
+use crate::config::{Config, FeedConfig, Located};
 use crate::setup::{self, Failed};
 use crate::{exit, report};
 
@@ -91,14 +91,14 @@ impl Outcome {
         let mut feed = setup::open_feed(config, plugin, store).await?;
         let descriptor = plugin.descriptor();
         let path = plugin.path().display();
-        let sink = match &config.sink {
-            SinkConfig::Stdout => "stdout".to_owned(),
-            SinkConfig::File(path) => path.display().to_string(),
-        };
+        let sink = config.sink.to_string();
         self.lines.push(format!(
             "{name}: {} {} (`{path}`) to `{sink}`",
             descriptor.name, descriptor.version
         ));
+        if let Err(e) = feed.check_sink().await {
+            self.errors.push((Some(name.clone()), e));
+        }
         let checked = feed.check().await;
         let findings = checked.as_deref().unwrap_or_default();
         self.lines
@@ -206,6 +206,7 @@ async fn storage(dir: &Path) -> Result<SqliteStore> {
             "the state folder `{}` can't be written: {e}",
             dir.display()
         ))
+        .hint("make it writable for this process, or name another one: `state_dir`")
     };
     SqliteStore::make_folder(dir)?;
     let probe = dir.join(".probe");

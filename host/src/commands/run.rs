@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use source_host::{Feed, Result, Store, Totals, Until};
+use source_host::words::{counted, moment, span};
+use source_host::{Ended, Feed, Result, Status, Store, Totals, Until};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -19,11 +20,11 @@ use crate::setup::{self, Failed};
 /// After a signal the batches in hand are finished, within this time.
 const GRACE: Duration = Duration::from_secs(9);
 
-/// How a feed's run ended.
-struct Ended {
+/// What became of a feed's run.
+struct Outcome {
     feed: Feed,
     totals: Totals,
-    result: Result<()>,
+    result: Result<Ended>,
     took: Duration,
 }
 
@@ -36,6 +37,9 @@ pub async fn run(source: &SourceArgs, once: bool) -> anyhow::Result<u8> {
     let feeds = match setup::open(&config, |_| true).await {
         Ok((feeds, store)) => {
             introduce(&config, store).await;
+            if !once {
+                feeds.iter().for_each(|feed| announce(&config, feed));
+            }
             feeds
         }
         Err(failed) => return Ok(failed.report()),
@@ -62,7 +66,7 @@ pub async fn run(source: &SourceArgs, once: bool) -> anyhow::Result<u8> {
             }
         };
         match ended {
-            Some(Ok(ended)) => codes.push(conclude(&config, &ended, once)),
+            Some(Ok(outcome)) => codes.push(conclude(&config, &outcome, once)),
             Some(Err(e)) => {
                 eprintln!("error: a feed failed: {e}");
                 codes.push(exit::FAILURE);
@@ -85,23 +89,54 @@ async fn introduce(config: &Config, store: Arc<dyn Store>) {
         }
     }
     for stored in store.feeds().await.unwrap_or_default() {
-        if !config.feeds.iter().any(|feed| feed.name == stored) {
+        let status = store.status(&stored).await.ok().flatten();
+        let has_collected = status.is_some_and(|status| status.checkpoint > 0);
+        if has_collected && !config.feeds.iter().any(|feed| feed.name == stored) {
             tracing::warn!(
                 "there is state of a feed `{stored}`, which is not configured: a feed that was \
-                 renamed starts anew"
+                 renamed starts anew; `source-host state reset {stored}` forgets it"
             );
         }
     }
 }
 
-async fn run_one(mut feed: Feed, until: Until, mut stopped: watch::Receiver<Option<u8>>) -> Ended {
+/// Logs what a feed is about to do.
+fn announce(config: &Config, feed: &Feed) {
+    let name = feed.name();
+    let descriptor = feed.plugin().descriptor();
+    let (plugin, version) = (&descriptor.name, &descriptor.version);
+    let sink = config
+        .feeds
+        .iter()
+        .find(|configured| configured.name == name)
+        .map(|configured| configured.sink.to_string());
+    let sink = sink.unwrap_or_default();
+    let from = from_where(feed.status());
+    tracing::info!(feed = %name, "collecting with {plugin} {version} {from}, to `{sink}`");
+}
+
+/// Where a feed goes on.
+fn from_where(status: &Status) -> String {
+    let read_to = status.progress.values().map(|progress| progress.read_to);
+    match (status.rewound_to, read_to.min()) {
+        (Some(to), _) => format!("from {}, to which it was rewound", moment(to)),
+        (None, Some(read_to)) => format!("from {}, up to which all is there", moment(read_to)),
+        (None, None) => "from its start, as a new feed".to_owned(),
+    }
+}
+
+async fn run_one(
+    mut feed: Feed,
+    until: Until,
+    mut stopped: watch::Receiver<Option<u8>>,
+) -> Outcome {
     let started = Instant::now();
     let mut totals = Totals::default();
     let stop = async {
         let _ = stopped.wait_for(Option::is_some).await;
     };
     let result = feed.run(until, stop, &mut totals).await;
-    Ended {
+    Outcome {
         feed,
         totals,
         result,
@@ -110,11 +145,17 @@ async fn run_one(mut feed: Feed, until: Until, mut stopped: watch::Receiver<Opti
 }
 
 /// Reports how a feed ended; its exit code.
-fn conclude(config: &Config, ended: &Ended, once: bool) -> u8 {
-    let name = ended.feed.name();
+fn conclude(config: &Config, outcome: &Outcome, once: bool) -> u8 {
+    let Outcome {
+        feed,
+        totals,
+        result,
+        took,
+    } = outcome;
+    let name = feed.name();
     let configured = config.feeds.iter().find(|feed| feed.name == name);
-    let code = match (&ended.result, configured) {
-        (Ok(()), _) => exit::OK,
+    let code = match (result, configured) {
+        (Ok(_), _) => exit::OK,
         (Err(e), Some(feed)) if !e.problems().is_empty() => {
             let problems = e
                 .problems()
@@ -124,17 +165,31 @@ fn conclude(config: &Config, ended: &Ended, once: bool) -> u8 {
         }
         (Err(e), _) => Failed::Error(Some(name.to_owned()), e.clone()).report(),
     };
-    if once && (code == exit::OK || ended.totals.batches > 0) {
+    if once && (code == exit::OK || totals.batches > 0) {
         let summary = Summary {
             feed: name,
-            descriptor: ended.feed.plugin().descriptor(),
-            totals: &ended.totals,
-            progress: &ended.feed.status().progress,
-            took: ended.took,
+            descriptor: feed.plugin().descriptor(),
+            totals,
+            progress: &feed.status().progress,
+            took: *took,
+            ended: result.as_ref().ok().copied(),
             dead_letters: configured.map(|feed| feed.dead_letters.as_path()),
             flags: &config.flags,
         };
         eprint!("{}", summary.text());
+    }
+    if !once {
+        let events = counted(totals.counters.emitted, "event");
+        let took = span(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+        let read_to = feed
+            .status()
+            .progress
+            .values()
+            .map(|progress| progress.read_to);
+        let read_to = read_to.min().map_or(String::new(), |read_to| {
+            format!("; complete up to {}", moment(read_to))
+        });
+        tracing::info!(feed = %name, "stopped: {events} in {took}{read_to}");
     }
     code
 }

@@ -1,15 +1,17 @@
 //! `source-host state`: how far feeds have come, and going back.
 
+mod show;
+
 use std::io::{BufRead, IsTerminal, Write};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use chrono::DateTime;
-use serde_json::{Value, json};
-use source_host::{Error, Feed, Kind, Result, SqliteStore, Status, Store};
+use source_host::words::{moment, time};
+use source_host::{Error, Feed, Kind, Progress, Result, SqliteStore, Store};
 
 use crate::cli::{SourceArgs, StateCommand};
-use crate::config::{self, Config};
+use crate::config::{self, Config, SinkConfig};
 use crate::setup::{self, Failed};
 use crate::{exit, report};
 
@@ -21,7 +23,7 @@ pub async fn run(command: &StateCommand) -> u8 {
             source,
             max_lag,
             json,
-        } => show(source, feed.as_deref(), *max_lag, *json).await,
+        } => show::run(source, feed.as_deref(), *max_lag, *json).await,
         StateCommand::Rewind {
             feed,
             to,
@@ -33,108 +35,111 @@ pub async fn run(command: &StateCommand) -> u8 {
     done.unwrap_or_else(|code| code)
 }
 
-async fn show(
-    source: &SourceArgs,
-    feed: Option<&str>,
-    max_lag: Option<Duration>,
-    as_json: bool,
-) -> Result<u8, u8> {
-    let config = load(source)?;
-    if !config.state_dir.join("state.db").exists() {
-        let message = format!("there is no state in `{}` yet", config.state_dir.display());
-        return Err(fail(&Error::storage(message)));
-    }
-    let store = SqliteStore::open_shared(&config.state_dir).map_err(|e| fail(&e))?;
-    let mut names = store.feeds().await.map_err(|e| fail(&e))?;
-    if let Some(feed) = feed {
-        names.retain(|name| name == feed);
-        if names.is_empty() {
-            let message = format!("there is no state of a feed `{feed}`");
-            return Err(fail(&Error::new(Kind::Configuration, message)));
-        }
-    }
-    let mut feeds = Vec::new();
-    let mut late = false;
-    for name in names {
-        let Some(status) = store.status(&name).await.map_err(|e| fail(&e))? else {
-            continue;
-        };
-        let outbox = store.outbox(&name).await.map_err(|e| fail(&e))?.is_some();
-        let lag = lag(&status);
-        late |= max_lag.is_some_and(|most| u128::from(lag) > most.as_millis());
-        if as_json {
-            feeds.push(json!({
-                "feed": name, "status": status, "lag_ms": lag, "outbox": outbox,
-            }));
-        } else {
-            report::print(&status_text(&name, &status, lag, outbox));
-        }
-    }
-    if as_json {
-        report::print(&format!("{:#}\n", Value::Array(feeds)));
-    }
-    Ok(if late { exit::FAILURE } else { exit::OK })
-}
-
-fn status_text(name: &str, status: &Status, lag: u64, outbox: bool) -> String {
-    let mut text = format!(
-        "{name}: {} behind, by {}\n",
-        report::span(lag),
-        status.plugin
-    );
-    for (partition, progress) in &status.progress {
-        text += &format!("  {}\n", report::progress_line(partition, progress));
-    }
-    let counters = &status.counters;
-    text += &format!(
-        "  {}, {} rejected, {} not selected, {} seen before\n",
-        report::counted(counters.emitted, "event"),
-        report::grouped(counters.rejected),
-        report::grouped(counters.not_selected),
-        report::grouped(counters.duplicates),
-    );
-    let (number, time) = (status.checkpoint, report::time(status.committed_at));
-    let pending = if outbox {
-        ", still to be delivered"
-    } else {
-        ""
-    };
-    text + &format!("  last batch: number {number}, {time}{pending}\n")
-}
-
 async fn rewind(source: &SourceArgs, name: &str, to: &str, yes: bool) -> Result<u8, u8> {
     let config = load(source)?;
-    let Some(to) = parse_time(to) else {
-        let e = Error::new(Kind::Configuration, format!("`{to}` is not a time"))
-            .hint("write it as 2026-01-31T00:00:00Z, or as a time back from now, as in 24h");
+    let now = now();
+    let Some(to) = parse_time(to, now) else {
+        let message = format!("`{}` is not a time", to.escape_debug());
+        let e = Error::new(Kind::Configuration, message).hint(
+            "write it as 2026-01-31T00:00:00Z or 2026-01-31, or as a time back from now, as in 24h",
+        );
         return Err(fail(&e));
     };
+    if to > now {
+        let message = format!("`--to` is in the future: {}", time(to));
+        return Err(fail(&Error::new(Kind::Configuration, message)));
+    }
     let (mut feed, _store) = open(&config, name).await?;
     deliver_outbox(&mut feed).await?;
     for (partition, progress) in &feed.status().progress {
-        eprintln!("{name}: {}", report::progress_line(partition, progress));
+        for line in report::progress_lines(partition, progress) {
+            eprintln!("{name}: {line}");
+        }
     }
-    eprintln!(
-        "{name}: what happened from {} on will be delivered again, though it was before",
-        report::time(to)
-    );
+    let repeats = repeats(feed.status().progress.values(), to);
+    eprintln!("{name}: {repeats}");
+    warn_of_twice(&config, name);
     confirm(yes)?;
     feed.rewind(to).await.map_err(|e| fail(&e))?;
-    eprintln!("{name}: rewound; the next run starts there");
+    eprintln!("{name}: rewound; the next run goes on from {}", moment(to));
     Ok(exit::OK)
+}
+
+/// What a rewind to `to` leads to.
+fn repeats<'a>(progress: impl Iterator<Item = &'a Progress> + Clone, to: i64) -> String {
+    let start = progress.clone().map(|progress| progress.start).min();
+    let read_to = progress.map(|progress| progress.read_to).max();
+    match (start, read_to) {
+        (Some(start), Some(read_to)) if to < read_to => {
+            let mut text = format!(
+                "events from {} to {}, which were delivered before, will be delivered again",
+                moment(to.max(start)),
+                moment(read_to)
+            );
+            if to < start {
+                text += &format!(", and those from {} on for the first time", moment(to));
+            }
+            text
+        }
+        (Some(_), Some(_)) => format!(
+            "events from {} on that were delivered before will be delivered again",
+            moment(to)
+        ),
+        _ => format!("the feed will begin at {}", moment(to)),
+    }
+}
+
+/// Files keep what they have.
+fn warn_of_twice(config: &Config, name: &str) {
+    let feed = config.feeds.iter().find(|feed| feed.name == name);
+    if let Some(SinkConfig::File(path)) = feed.map(|feed| &feed.sink) {
+        eprintln!(
+            "{name}: lines that are in `{}` already will be there twice: remove them first, if \
+             that matters",
+            path.display()
+        );
+    }
 }
 
 async fn reset(source: &SourceArgs, name: &str, yes: bool) -> Result<u8, u8> {
     let config = load(source)?;
-    let (mut feed, store) = open(&config, name).await?;
-    deliver_outbox(&mut feed).await?;
-    eprintln!(
-        "{name}: all state will be forgotten, and everything from the feed's start delivered again"
-    );
+    let store: Arc<dyn Store> = match config.feeds.iter().any(|feed| feed.name == name) {
+        true => {
+            let (mut feed, store) = open(&config, name).await?;
+            deliver_outbox(&mut feed).await?;
+            eprintln!(
+                "{name}: all state will be forgotten, and everything from the feed's start \
+                 delivered again"
+            );
+            warn_of_twice(&config, name);
+            store
+        }
+        false => {
+            let store = open_stored(&config, name).await.map_err(|e| fail(&e))?;
+            eprintln!("{name}: it is not configured; all state of it will be forgotten");
+            store
+        }
+    };
     confirm(yes)?;
     store.reset(name).await.map_err(|e| fail(&e))?;
     eprintln!("{name}: reset");
     Ok(exit::OK)
+}
+
+/// Opens the state of a feed that is no longer configured.
+async fn open_stored(config: &Config, name: &str) -> Result<Arc<dyn Store>> {
+    if !config.state_dir.join("state.db").exists() {
+        return Err(no_feed(config, name));
+    }
+    let store = SqliteStore::open(&config.state_dir)?;
+    if !store.feeds().await?.iter().any(|stored| stored == name) {
+        return Err(no_feed(config, name));
+    }
+    if store.outbox(name).await?.is_some() {
+        let message = format!("the outbox of `{name}` holds a batch that is not delivered");
+        return Err(Error::sink(message).hint("configure the feed once more and run it"));
+    }
+    Ok(Arc::new(store))
 }
 
 fn load(source: &SourceArgs) -> Result<Config, u8> {
@@ -148,13 +153,13 @@ async fn open(config: &Config, name: &str) -> Result<(Feed, Arc<dyn Store>), u8>
     if let Some(feed) = feeds.into_iter().next() {
         return Ok((feed, store));
     }
+    Err(fail(&no_feed(config, name)))
+}
+
+fn no_feed(config: &Config, name: &str) -> Error {
     let names: Vec<&str> = config.feeds.iter().map(|feed| feed.name.as_str()).collect();
-    let e = Error::new(
-        Kind::Configuration,
-        format!("no feed `{name}` is configured"),
-    )
-    .hint(format!("the feeds are: {}", names.join(", ")));
-    Err(fail(&e))
+    let message = format!("no feed `{}` is configured", name.escape_debug());
+    Error::new(Kind::Configuration, message).hint(format!("the feeds are: {}", names.join(", ")))
 }
 
 async fn deliver_outbox(feed: &mut Feed) -> Result<(), u8> {
@@ -187,25 +192,15 @@ fn fail(e: &Error) -> u8 {
     exit::code(e)
 }
 
-/// How far the partition that is furthest behind is so by now, in ms.
-fn lag(status: &Status) -> u64 {
-    let since = u64::try_from(now().saturating_sub(status.committed_at)).unwrap_or_default();
-    let behind = status
-        .progress
-        .values()
-        .map(|progress| progress.behind_ms)
-        .max();
-    since.saturating_add(behind.unwrap_or_default())
-}
-
-/// A time in ms since 1970, from RFC 3339 or from how long ago it was.
-fn parse_time(text: &str) -> Option<i64> {
+/// A time in ms since 1970, from RFC 3339, a date, or how long before `now` it
+/// was.
+fn parse_time(text: &str, now: i64) -> Option<i64> {
     if let Some(back) = config::parse_duration(text) {
-        return now().checked_sub(i64::try_from(back.as_millis()).ok()?);
+        return now.checked_sub(i64::try_from(back.as_millis()).ok()?);
     }
-    DateTime::parse_from_rfc3339(text)
-        .ok()
-        .map(|time| time.timestamp_millis())
+    let parsed = DateTime::parse_from_rfc3339(text)
+        .or_else(|_| DateTime::parse_from_rfc3339(&format!("{text}T00:00:00Z")));
+    parsed.ok().map(|time| time.timestamp_millis())
 }
 
 fn now() -> i64 {
@@ -219,12 +214,56 @@ fn now() -> i64 {
 mod tests {
     use super::*;
 
+    const HOUR: i64 = 3_600_000;
+
     #[test]
     fn times() {
-        assert_eq!(parse_time("1970-01-01T00:00:01Z"), Some(1_000));
-        assert_eq!(parse_time("1970-01-01T01:00:00+01:00"), Some(0));
-        let back = now() - parse_time("24h").unwrap();
-        assert!((86_400_000..86_500_000).contains(&back), "{back}");
-        assert_eq!(parse_time("yesterday"), None);
+        for (text, time) in [
+            ("1970-01-01T00:00:01Z", Some(1_000)),
+            ("1970-01-01T01:00:00+01:00", Some(0)),
+            ("1970-01-02", Some(24 * HOUR)),
+            ("24h", Some(HOUR)),
+            ("yesterday", None),
+            ("2026-13-01", None),
+        ] {
+            assert_eq!(parse_time(text, 25 * HOUR), time, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_a_rewind_repeats() {
+        let progress = [Progress {
+            start: HOUR,
+            read_to: 3 * HOUR,
+            reconciled_from: None,
+            reconciled_to: None,
+            behind_ms: 0,
+            reconciled: None,
+            backlog: None,
+            lateness: None,
+        }];
+        for (to, text) in [
+            (
+                2 * HOUR,
+                "events from 1970-01-01T02:00:00Z to 1970-01-01T03:00:00Z, which were delivered \
+                 before, will be delivered again",
+            ),
+            (
+                0,
+                "events from 1970-01-01T01:00:00Z to 1970-01-01T03:00:00Z, which were delivered \
+                 before, will be delivered again, and those from 1970-01-01T00:00:00Z on for the \
+                 first time",
+            ),
+            (
+                4 * HOUR,
+                "events from 1970-01-01T04:00:00Z on that were delivered before will be delivered again",
+            ),
+        ] {
+            assert_eq!(repeats(progress.iter(), to), text);
+        }
+        assert_eq!(
+            repeats([].iter(), 0),
+            "the feed will begin at 1970-01-01T00:00:00Z"
+        );
     }
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use bytes::Bytes;
 use flate2::bufread::MultiGzDecoder;
 use serde_json::Map;
+use source_host::words;
 use source_host::{Batch, Engine, Error, Kind, Result, Transformer};
 use tokio::sync::mpsc;
 
@@ -24,7 +25,7 @@ pub async fn run(plugin: &Path, set: &[(String, String)]) -> u8 {
     match transform(plugin, set).await {
         Ok(0) => exit::OK,
         Ok(rejected) => {
-            eprintln!("error: {} rejected", report::counted(rejected, "record"));
+            eprintln!("error: {} rejected", words::counted(rejected, "record"));
             exit::FAILURE
         }
         Err(e) => {

@@ -1,6 +1,7 @@
 //! One feed, as configured.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use source_host::{Allow, Field, FileSink, Limits, Problem, SecretSource};
@@ -30,6 +31,15 @@ pub struct FeedConfig {
 pub enum SinkConfig {
     Stdout,
     File(PathBuf),
+}
+
+impl fmt::Display for SinkConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stdout => f.write_str("stdout"),
+            Self::File(path) => path.display().fmt(f),
+        }
+    }
 }
 
 const FEED_KEYS: &[&str] = &[

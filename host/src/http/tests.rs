@@ -223,6 +223,19 @@ async fn what_a_server_breaks_off_is_an_error() {
         Err(WasiError::ConnectionReadTimeout)
     ));
 
+    let told = stalled.http.last_failure().unwrap();
+    assert!(told.contains("`limits.between_bytes`"), "{told}");
+
+    let limits = Limits {
+        body: Duration::from_millis(50),
+        ..Limits::default()
+    };
+    let dripping = setting("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nab...", limits).await;
+    assert!(matches!(
+        dripping.body().await,
+        Err(WasiError::HttpResponseTimeout)
+    ));
+
     let closed = setting("", Limits::default()).await;
     assert!(matches!(
         closed.body().await,

@@ -227,6 +227,44 @@ fn open_or_create(path: &Path, mode: u32) -> io::Result<File> {
     Ok(file)
 }
 
+/// Tries whether the file could be written: it is a file and writable; or it is
+/// not there, and its folder, or the nearest one that is there, is writable.
+pub(crate) fn try_out(path: &Path) -> Result<()> {
+    let wrong = |what: &str| {
+        let message = format!("`{}` can't be written: {what}", path.display());
+        Err(Error::sink(message))
+    };
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_dir() => return wrong("it is a folder"),
+        Ok(_) => {
+            return match File::options().read(true).write(true).open(path) {
+                Ok(_) => Ok(()),
+                Err(e) => wrong(&e.to_string()),
+            };
+        }
+        Err(_) => {}
+    }
+    let folders = path.ancestors().skip(1);
+    let folder = folders
+        .map(|folder| {
+            if folder.as_os_str().is_empty() {
+                Path::new(".")
+            } else {
+                folder
+            }
+        })
+        .find(|folder| folder.exists());
+    let Some(folder) = folder else {
+        return wrong("none of its folders is there");
+    };
+    let probe = folder.join(format!(".source-host-{}", std::process::id()));
+    let tried = File::create_new(&probe).and_then(|_| std::fs::remove_file(&probe));
+    match tried {
+        Ok(()) => Ok(()),
+        Err(e) => wrong(&format!("in `{}`: {e}", folder.display())),
+    }
+}
+
 /// Makes a folder and those it is in, each of them durably.
 fn make_folders(folder: &Path) -> io::Result<()> {
     let missing: Vec<&Path> = folder
@@ -374,6 +412,25 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         deliver(&append).await;
         assert_eq!(text(&path), "one\ntwo\n");
+    }
+
+    #[test]
+    fn what_can_not_be_written_is_found_without_writing() {
+        let dir = tempfile::tempdir().unwrap();
+        let refused = |path: &str| {
+            let tried = try_out(&dir.path().join(path));
+            tried
+                .err()
+                .map(|e| e.to_string().split_once(": ").unwrap().1.to_owned())
+        };
+        assert_eq!(refused("new/deep/out"), None);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+        std::fs::create_dir(dir.path().join("out")).unwrap();
+        assert_eq!(refused("out").unwrap(), "it is a folder");
+        std::fs::write(dir.path().join("file"), "a\n").unwrap();
+        assert_eq!(refused("file"), None);
+        assert!(refused("file/out").is_some(), "a file is no folder");
+        assert_eq!(text(&dir.path().join("file")), "a\n");
     }
 
     #[tokio::test]

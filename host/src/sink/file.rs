@@ -1,16 +1,18 @@
 //! The sink `file`: events appended to files, whose paths may depend on the
 //! event. How a line gets there exactly once is in `append.rs`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use chrono::DateTime;
 use serde_json::Value;
 
-use super::append::{Append, Files};
+use super::append::{Append, Files, try_out};
 use super::{Outgoing, Sink};
+use crate::bindings::types::EventClass;
 use crate::error::{Error, Result};
+use crate::feed::now;
 use crate::store::BoxFuture;
 
 /// What a path may contain in braces.
@@ -113,6 +115,12 @@ impl Sink for FileSink {
         "file"
     }
 
+    fn check<'a>(&'a self, feed: &'a str, classes: &'a [EventClass]) -> BoxFuture<'a, Result<()>> {
+        let path = |class: &EventClass| self.path(feed, "_", &class.name, now());
+        let paths: BTreeSet<PathBuf> = classes.iter().map(path).collect();
+        Box::pin(async move { paths.iter().try_for_each(|path| try_out(path)) })
+    }
+
     fn plan<'a>(&'a self, outgoing: Outgoing<'a>) -> BoxFuture<'a, Result<Value>> {
         let routes = self.route(outgoing);
         Box::pin(async move {
@@ -173,7 +181,7 @@ fn plain(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bindings::types::{Batch, Counters, Entry, EventClass, Next};
+    use crate::bindings::types::{Batch, Counters, Entry, Next};
 
     fn batch(entries: &[(u32, i64, u32)]) -> Batch {
         Batch {

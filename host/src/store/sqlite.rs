@@ -6,12 +6,12 @@
 
 use std::fs::{DirBuilder, File};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::lock::Lock;
 use super::{BoxFuture, Commit, Delivery, Status, Store};
@@ -24,6 +24,9 @@ const VERSION: i64 = 1;
 
 /// The file's name in its folder.
 const FILE: &str = "state.db";
+
+/// Copies of feeds that another version of their plugin went on with.
+const COPIES: &str = "copies";
 
 const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS value (
@@ -41,6 +44,8 @@ const TABLES: &str = "
 #[derive(Clone)]
 pub struct SqliteStore {
     connection: Arc<Mutex<Connection>>,
+    /// None: it is in memory.
+    folder: Option<PathBuf>,
     _lock: Option<Arc<Lock>>,
 }
 
@@ -51,18 +56,13 @@ impl SqliteStore {
         Self::make_folder(dir)?;
         let lock = Lock::take(dir)?;
         let path = dir.join(FILE);
-        // Raw events lie in it: nobody else reads them. SQLite's own files
-        // beside it get the same mode.
-        File::options()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .map_err(|e| {
-                Error::storage(format!("the state `{}` can't be made: {e}", path.display()))
-            })?;
-        Self::connect(&path, Some(Arc::new(lock)))
+        make_file(&path)?;
+        let store = Self::connect(&path)?;
+        Ok(Self {
+            folder: Some(dir.to_owned()),
+            _lock: Some(Arc::new(lock)),
+            ..store
+        })
     }
 
     /// Makes the folder `dir`, for its owner alone, if it is not there.
@@ -73,21 +73,22 @@ impl SqliteStore {
             .create(dir)
             .map_err(|e| {
                 Error::storage(format!("the folder `{}` can't be made: {e}", dir.display()))
+                    .hint("make it, writable for this process, or name another one: `state_dir`")
             })
     }
 
     /// Opens the folder `dir` to look at, also while another process works in
     /// it.
     pub fn open_shared(dir: &Path) -> Result<Self> {
-        Self::connect(&dir.join(FILE), None)
+        Self::connect(&dir.join(FILE))
     }
 
     /// An empty store that is gone with this process: to try things out.
     pub fn in_memory() -> Result<Self> {
-        Self::connect(Path::new(":memory:"), None)
+        Self::connect(Path::new(":memory:"))
     }
 
-    fn connect(path: &Path, lock: Option<Arc<Lock>>) -> Result<Self> {
+    fn connect(path: &Path) -> Result<Self> {
         let opened = || -> rusqlite::Result<(Connection, i64)> {
             let connection = Connection::open(path)?;
             connection.busy_timeout(Duration::from_secs(10))?;
@@ -100,12 +101,8 @@ impl SqliteStore {
             }
             Ok((connection, version))
         };
-        let (connection, version) = opened().map_err(|e| {
-            Error::storage(format!(
-                "the state `{}` can't be opened: {e}",
-                path.display()
-            ))
-        })?;
+        let (connection, version) =
+            opened().map_err(|e| failed(&format!("`{}` can't be opened", path.display()), &e))?;
         if version > VERSION {
             return Err(Error::storage(format!(
                 "the state `{}` was written by a newer version of this program",
@@ -115,7 +112,8 @@ impl SqliteStore {
         }
         Ok(Self {
             connection: Arc::new(Mutex::new(connection)),
-            _lock: lock,
+            folder: None,
+            _lock: None,
         })
     }
 
@@ -139,7 +137,7 @@ impl SqliteStore {
         });
         match done.await {
             Ok(Ok(value)) => Ok(value),
-            Ok(Err(e)) => Err(Error::storage(format!("the state can't be {verb}: {e}"))),
+            Ok(Err(e)) => Err(failed(&format!("can't be {verb}"), &e)),
             Err(e) => Err(Error::storage(format!("the state can't be {verb}: {e}"))),
         }
     }
@@ -214,6 +212,33 @@ impl Store for SqliteStore {
         }))
     }
 
+    fn keep<'a>(&'a self, feed: &'a str, name: &'a str) -> BoxFuture<'a, Result<Option<String>>> {
+        let plain = |c: char| {
+            if c.is_ascii_alphanumeric() || c == '.' {
+                c
+            } else {
+                '-'
+            }
+        };
+        let name: String = name.chars().map(plain).collect();
+        let (feed, file) = (feed.to_owned(), format!("{feed}-{name}.db"));
+        Box::pin(async move {
+            let Some(folder) = self.folder.as_ref().map(|folder| folder.join(COPIES)) else {
+                return Ok(None);
+            };
+            let path = folder.join(file);
+            Self::make_folder(&folder)?;
+            make_file(&path)?;
+            let shown = path.display().to_string();
+            let copy = shown.clone();
+            self.run("copied", move |connection| {
+                copy_feed(connection, &feed, &copy)
+            })
+            .await?;
+            Ok(Some(shown))
+        })
+    }
+
     fn reset<'a>(&'a self, feed: &'a str) -> BoxFuture<'a, Result<()>> {
         let feed = feed.to_owned();
         Box::pin(self.run("written", move |connection| {
@@ -224,6 +249,63 @@ impl Store for SqliteStore {
             transaction.commit()
         }))
     }
+}
+
+/// Makes an empty file if there is none. Raw events will lie in it: nobody else
+/// reads them. SQLite's own files beside it get the same mode.
+fn make_file(path: &Path) -> Result<()> {
+    File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map(drop)
+        .map_err(|e| {
+            Error::storage(format!("the state `{}` can't be made: {e}", path.display()))
+                .hint("its folder, and all files in it, must be writable for this process")
+        })
+}
+
+/// What SQLite reports, and what can be done about it.
+fn failed(what: &str, e: &rusqlite::Error) -> Error {
+    let error = Error::storage(format!("the state {what}: {e}"));
+    match e.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => {
+            error.hint("nothing is lost: make room, and it goes on where it was")
+        }
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+            error.hint("its folder, and all files in it, must be writable for this process")
+        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            error.hint("another program holds it: close whatever has `state.db` open")
+        }
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            error.hint("put back a copy of `state.db`").hint(
+                "or remove it, and its `-wal` and `-shm`: all feeds start over and repeat events",
+            )
+        }
+        _ => error,
+    }
+}
+
+/// Copies a feed's values and status into another file, in the place of what is
+/// there.
+fn copy_feed(connection: &mut Connection, feed: &str, path: &str) -> rusqlite::Result<()> {
+    connection.execute("ATTACH ? AS copy", [path])?;
+    let copied = connection.transaction().and_then(|transaction| {
+        for table in ["value", "status"] {
+            transaction.execute_batch(&format!(
+                "CREATE TABLE IF NOT EXISTS copy.{table} AS SELECT * FROM main.{table} WHERE false;
+                 DELETE FROM copy.{table};"
+            ))?;
+            let sql = format!("INSERT INTO copy.{table} SELECT * FROM main.{table} WHERE feed = ?");
+            transaction.execute(&sql, [feed])?;
+        }
+        transaction.commit()
+    });
+    connection.execute("DETACH copy", [])?;
+    copied
 }
 
 fn write_values(connection: &Connection, feed: &str, values: &Values) -> rusqlite::Result<()> {
@@ -350,6 +432,74 @@ mod tests {
         assert_eq!(store.feeds().await.unwrap(), ["f"]);
         store.reset("f").await.unwrap();
         assert_eq!(store.status("f").await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn one_copy_of_a_feed_for_each_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(dir.path()).unwrap();
+        for (checkpoint, value) in [(1, b"one"), (2, b"two")] {
+            let commit = commit(checkpoint, "head", Some(value), false);
+            store.commit("f", commit).await.unwrap();
+            store
+                .commit("g", self::commit(9, "head", Some(b"no"), false))
+                .await
+                .unwrap();
+            let path = store.keep("f", "p/x 1.0").await.unwrap().unwrap();
+            assert_eq!(Path::new(&path), dir.path().join("copies/f-p-x-1.0.db"));
+            let copy = Connection::open(&path).unwrap();
+            let read = |sql: &str| copy.query_row(sql, [], |row| row.get::<_, Vec<u8>>(0));
+            assert_eq!(read("SELECT value FROM value").unwrap(), value);
+            let count = "SELECT CAST(COUNT(*) AS BLOB) FROM status";
+            assert_eq!(read(count).unwrap(), b"1");
+            let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&path).unwrap());
+            assert_eq!(mode & 0o777, 0o600);
+        }
+        assert_eq!(
+            std::fs::read_dir(dir.path().join("copies"))
+                .unwrap()
+                .count(),
+            1
+        );
+        assert_eq!(store.get("f", "head").await.unwrap().unwrap(), b"two");
+        let memory = SqliteStore::in_memory().unwrap();
+        assert_eq!(memory.keep("f", "p 1").await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn what_was_delivered_leaves_room_for_what_comes() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(dir.path()).unwrap();
+        for checkpoint in 1..=100 {
+            let mut commit = commit(checkpoint, "head", Some(&[7; 100_000]), true);
+            commit.delivery.as_mut().unwrap().events = vec![b'x'; 500_000].into();
+            store.commit("f", commit).await.unwrap();
+            store.delivered("f").await.unwrap();
+        }
+        let files = std::fs::read_dir(dir.path()).unwrap();
+        let bytes: u64 = files
+            .map(|file| file.unwrap().metadata().unwrap().len())
+            .sum();
+        assert!(
+            bytes < 10_000_000,
+            "{bytes} bytes for 100 batches of 0.5 MB"
+        );
+    }
+
+    #[test]
+    fn a_damaged_file_is_told_with_a_way_out() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(
+            dir.path().join("state.db"),
+            "no database, but some text\n".repeat(99),
+        )
+        .unwrap();
+        let refused = SqliteStore::open(dir.path()).err().unwrap();
+        assert!(
+            refused.to_string().contains("can't be opened: "),
+            "{refused}"
+        );
+        assert!(refused.hints()[0].contains("copy"), "{:?}", refused.hints());
     }
 
     #[tokio::test]

@@ -129,3 +129,50 @@ fn a_folder_that_can_not_be_written() {
     assert!(ran.stderr.contains("state"), "{}", ran.stderr);
     feed.once().output().expect_code(5);
 }
+
+#[test]
+fn a_sink_that_can_not_be_written() {
+    let tenant = Tenant::settled(10);
+    let feed = Feed::of(&tenant);
+    std::fs::create_dir_all(feed.path("out/authentication.ndjson")).unwrap();
+    let ran = feed.command(&["check"]).output().expect_code(5);
+    let told = "out/authentication.ndjson` can't be written: it is a folder";
+    assert!(ran.stderr.contains(told), "{}", ran.stderr);
+
+    feed.edit("out/{class}.ndjson", "feeds.toml/{class}.ndjson");
+    feed.command(&["check"]).output().expect_code(5);
+    feed.edit("feeds.toml/{class}.ndjson", "new/folders/{class}.ndjson");
+    feed.command(&["check"]).output().expect_code(0);
+    assert!(!feed.path("new").exists(), "nothing is made");
+}
+
+#[test]
+fn a_key_that_everybody_may_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let tenant = Tenant::settled(10);
+    let feed = Feed::of(&tenant);
+    feed.edit("env:JUMPCLOUD_API_KEY", "file:key");
+    std::fs::write(feed.path("key"), DEFAULT_KEY).unwrap();
+    for (mode, warned) in [(0o644, true), (0o600, false)] {
+        let permissions = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(feed.path("key"), permissions).unwrap();
+        for command in [&["check"][..], &["run", "--once"]] {
+            let ran = feed.command(command).output().expect_code(0);
+            let told = ran.stderr.contains("every user of this machine may read");
+            assert_eq!(told, warned, "{}", ran.stderr);
+        }
+    }
+}
+
+#[test]
+fn a_secret_among_the_settings() {
+    let feed = Feed::at("http://127.0.0.1:9");
+    feed.edit(
+        r#"start = "2d""#,
+        r#"start = "2d", token = "0123456789abcdef""#,
+    );
+    let ran = feed.command(&["check"]).output().expect_code(2);
+    let told = "feeds.toml:5: feed `acme`: `settings.token`: this is a secret, and no setting";
+    assert!(ran.stderr.contains(told), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("0123456789"), "{}", ran.stderr);
+}

@@ -48,6 +48,29 @@ fn signals_end_it_while_a_server_hangs() {
 }
 
 #[test]
+fn a_run_that_was_to_catch_up_says_that_it_did_not() {
+    let tenant = Tenant::settled(300);
+    tenant.fault("stall,on=events,from=2");
+    let feed = patient(&tenant);
+    let mut running = feed.once().start();
+    until(&mut running, || tenant.api.model().stats.faults > 0);
+    running.signal("INT");
+    let ran = running.wait().expect_code(130);
+    assert!(
+        ran.stderr.contains("before it had caught up"),
+        "{}",
+        ran.stderr
+    );
+    tenant.heal();
+    let ran = feed.once().output().expect_code(0);
+    assert!(
+        !ran.stderr.contains("before it had caught up"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
 fn signals_end_it_while_it_waits() {
     let tenant = Tenant::settled(50);
     for (fault, signal, code) in [

@@ -3,39 +3,120 @@
 use jumpcloud_tests::{Feed, Tenant, assert_same_lines};
 use serde_json::Value;
 
+fn shown(feed: &Feed) -> Value {
+    let shown = feed.command(&["state", "show", "--json"]).output();
+    serde_json::from_str(&shown.expect_code(0).stdout).unwrap()
+}
+
 #[test]
 fn show() {
     let tenant = Tenant::settled(200);
     let feed = Feed::of(&tenant);
-    feed.command(&["state", "show"]).output().expect_code(5);
     feed.once().output().expect_code(0);
 
-    let ran = feed
-        .command(&["state", "show", "--json"])
+    let shown = shown(&feed);
+    assert_eq!(shown[0]["feed"], "acme");
+    assert_eq!(shown[0]["configured"], true);
+    assert_eq!(shown[0]["outbox"], false);
+    let status = &shown[0]["status"];
+    assert_eq!(status["counters"]["emitted"], feed.lines().len());
+    assert!(status["worked_at"].as_i64() >= status["committed_at"].as_i64());
+    assert_eq!(status["trouble"], Value::Null);
+
+    let show = |arguments: &[&str], code| {
+        let run = feed.command(&["state", "show"]);
+        let run = arguments
+            .iter()
+            .fold(run, |run, argument| run.arg(argument));
+        run.output().expect_code(code).stdout
+    };
+    let table = show(&[], 0);
+    assert!(table.starts_with("FEED  PARTITION "), "{table}");
+    assert!(
+        table.contains("\nacme  64f0c1d2a3b4000000000001  "),
+        "{table}"
+    );
+    let details = show(&["acme"], 0);
+    assert!(details.starts_with("acme: worked at 20"), "{details}");
+    for line in [
+        "complete from 20",
+        "reconciled 2",
+        "last success: 20",
+        "outbox: empty",
+    ] {
+        assert!(details.contains(line), "{details}");
+    }
+    show(&["--max-lag", "1h"], 0);
+    show(&["--max-lag", "1s"], 1);
+    show(&["nobody"], 2);
+}
+
+#[test]
+fn show_of_what_never_ran_and_what_nobody_runs_any_more() {
+    let tenant = Tenant::settled(50);
+    let feed = Feed::of(&tenant);
+    let show = |code| {
+        feed.command(&["state", "show", "--max-lag", "1h"])
+            .output()
+            .expect_code(code)
+    };
+    assert!(show(1).stdout.contains("never ran"));
+    assert!(!feed.path("state").exists(), "to look changes nothing");
+    feed.once().output().expect_code(0);
+
+    feed.edit("[feeds.acme]", "[feeds.renamed]");
+    let table = show(1).stdout;
+    assert!(table.contains("no longer configured"), "{table}");
+    assert!(table.contains("never ran"), "{table}");
+    let ran = feed.once().output().expect_code(0);
+    assert!(
+        ran.stderr.contains("state of a feed `acme`"),
+        "{}",
+        ran.stderr
+    );
+    show(0);
+    feed.command(&["state", "reset", "acme", "--yes"])
         .output()
         .expect_code(0);
-    let shown: Value = serde_json::from_str(&ran.stdout).unwrap();
-    assert_eq!(shown[0]["feed"], "acme");
-    assert_eq!(shown[0]["outbox"], false);
-    assert_eq!(
-        shown[0]["status"]["counters"]["emitted"],
-        feed.lines().len()
-    );
+    assert!(!show(0).stdout.contains("acme"));
+}
 
-    let ran = feed
+#[test]
+fn show_the_last_error_and_that_it_is_over() {
+    let tenant = Tenant::settled(50);
+    let feed = Feed::of(&tenant);
+    tenant.fault("status=401");
+    feed.once().output().expect_code(3);
+    let trouble = |shown: &Value| shown[0]["status"]["trouble"].clone();
+    let first = trouble(&shown(&feed));
+    assert_eq!(first["kind"], "authentication");
+    assert_eq!(first["next_try"], Value::Null);
+    feed.once().output().expect_code(3);
+    assert_eq!(
+        trouble(&shown(&feed))["since"],
+        first["since"],
+        "it goes on"
+    );
+    let table = feed
+        .command(&["state", "show"])
+        .output()
+        .expect_code(0)
+        .stdout;
+    assert!(table.contains("in trouble since 20"), "{table}");
+    assert!(table.contains("refused the API key (401)"), "{table}");
+
+    tenant.heal();
+    feed.once().output().expect_code(0);
+    let over = trouble(&shown(&feed));
+    assert_eq!(over["since"], first["since"]);
+    assert!(over["until"].is_i64(), "{over}");
+    let details = feed
         .command(&["state", "show", "acme"])
         .output()
-        .expect_code(0);
-    assert!(ran.stdout.starts_with("acme: "), "{}", ran.stdout);
-    feed.command(&["state", "show", "--max-lag", "1h"])
-        .output()
-        .expect_code(0);
-    feed.command(&["state", "show", "--max-lag", "1s"])
-        .output()
-        .expect_code(1);
-    feed.command(&["state", "show", "nobody"])
-        .output()
-        .expect_code(2);
+        .expect_code(0)
+        .stdout;
+    assert!(details.contains("last error: 20"), "{details}");
+    assert!(details.contains("works again since 20"), "{details}");
 }
 
 #[test]
@@ -48,7 +129,7 @@ fn show_while_the_feed_runs() {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     let ran = feed.command(&["state", "show"]).output().expect_code(0);
-    assert!(ran.stdout.starts_with("acme: "), "{}", ran.stdout);
+    assert!(ran.stdout.contains("\nacme  "), "{}", ran.stdout);
     running.signal("TERM");
     running.wait().expect_code(0);
 }
@@ -106,10 +187,29 @@ fn rewind_to_a_time_brings_what_is_newer() {
         .collect();
     let to = chrono::DateTime::from_timestamp_millis(to).unwrap();
     let to = to.to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
-    feed.command(&["state", "rewind", "acme", "--yes", "--to", &to])
+    let ran = feed
+        .command(&["state", "rewind", "acme", "--yes", "--to", &to])
         .output()
         .expect_code(0);
+    for told in ["will be delivered again", "will be there twice"] {
+        assert!(ran.stderr.contains(told), "{}", ran.stderr);
+    }
+    let details = feed
+        .command(&["state", "show", "acme"])
+        .output()
+        .expect_code(0)
+        .stdout;
+    assert!(details.starts_with("acme: rewound to 20"), "{details}");
+    feed.command(&["state", "show", "--max-lag", "5h"])
+        .output()
+        .expect_code(1);
     feed.once().output().expect_code(0);
+    let details = feed
+        .command(&["state", "show", "acme"])
+        .output()
+        .expect_code(0)
+        .stdout;
+    assert!(!details.contains("rewound"), "{details}");
     let mut expected = [tenant.expected(), jumpcloud_tests::transformed(&newer)].concat();
     expected.sort();
     assert_same_lines(&feed.lines(), &expected);
@@ -164,4 +264,45 @@ fn what_is_not_there_or_no_time() {
         &["state", "rewind", "acme", "--to", "yesterday", "--yes"],
         "`yesterday`",
     );
+    refused(
+        &["state", "rewind", "acme", "--to", "2100-01-01", "--yes"],
+        "in the future: 2100-01-01T00:00:00Z",
+    );
+}
+
+/// A day is a time too. Before it there is nothing, so all comes again.
+#[test]
+fn rewind_to_a_day() {
+    comes_again(&["state", "rewind", "acme", "--to", "2020-01-01"]);
+}
+
+/// The state as the version before has left it is kept before another version
+/// writes, once.
+#[test]
+fn another_version_of_the_plugin() {
+    let tenant = Tenant::settled(300);
+    let feed = Feed::of(&tenant);
+    feed.once().output().expect_code(0);
+    assert!(!feed.path("state/copies").exists());
+
+    let mut bytes = std::fs::read(jumpcloud_tests::component()).unwrap();
+    let versions: Vec<usize> = (1..bytes.len() - 5)
+        .filter(|at| bytes[*at..].starts_with(b"0.1.0") && bytes[at - 1] != b'@')
+        .collect();
+    for at in versions {
+        bytes[at..at + 5].copy_from_slice(b"0.1.9");
+    }
+    std::fs::write(feed.path("newer.wasm"), bytes).unwrap();
+    feed.edit(
+        &jumpcloud_tests::component().to_string_lossy(),
+        "newer.wasm",
+    );
+    let ran = feed.once().output().expect_code(0);
+    let copy = feed.path("state/copies/acme-jumpcloud-0.1.0.db");
+    assert!(copy.exists(), "{}", ran.stderr);
+    let told = "jumpcloud 0.1.9 goes on; the state that jumpcloud 0.1.0 left is kept in";
+    assert!(ran.stderr.contains(told), "{}", ran.stderr);
+    let ran = feed.once().output().expect_code(0);
+    assert!(!ran.stderr.contains("is kept in"), "{}", ran.stderr);
+    assert_same_lines(&feed.lines(), &tenant.expected());
 }

@@ -135,6 +135,7 @@ hint: tried 5 times; nothing is lost, and the next run goes on from here
             str![[r#"
 tried again 4 times
 error: acme: JumpCloud's answer was cut off
+hint: POST http://127.0.0.1:[PORT]/insights/directory/v1/events: the connection was closed in the middle of the answer
 hint: tried 5 times; nothing is lost, and the next run goes on from here
 
 "#]],
@@ -143,7 +144,8 @@ hint: tried 5 times; nothing is lost, and the next run goes on from here
             "stall-in-body=5,on=events",
             str![[r#"
 tried again 4 times
-error: acme: JumpCloud's answer was cut off
+error: acme: could not reach JumpCloud at 127.0.0.1:[PORT]: no answer in time
+hint: POST http://127.0.0.1:[PORT]/insights/directory/v1/events: no byte for 1 s in the middle of the answer (`limits.between_bytes`)
 hint: tried 5 times; nothing is lost, and the next run goes on from here
 
 "#]],
