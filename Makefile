@@ -33,8 +33,9 @@ run: build ## Collects once: from JumpCloud with JUMPCLOUD_API_KEY set, else fro
 	@if [ -n "$$JUMPCLOUD_API_KEY" ]; then \
 		exec $(RUN) --state state $(ARGS); \
 	fi; \
+	rm -rf target/run; \
 	exec target/release/jumpcloud-simulator run -- \
-		$(RUN) --set api_base_url={url} --state "$$(mktemp -d target/run.XXXXXX)" $(ARGS)
+		$(RUN) --set api_base_url={url} --state target/run $(ARGS)
 
 simulator: build ## Serves a simulated JumpCloud at port 8099, to try a feeds.toml against
 	target/release/jumpcloud-simulator serve --port 8099
