@@ -188,6 +188,11 @@ limits = {{ batch_events = 100 }}
             .fold(run, |run, argument| run.arg(argument))
     }
 
+    /// A script of `bash` in the folder, in which `$0` is the host.
+    pub fn shell(&self, script: &str) -> Run {
+        Run::shell(self.folder.path(), script)
+    }
+
     /// `run --once`.
     pub fn once(&self) -> Run {
         self.command(&["run", "--once"])

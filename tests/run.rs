@@ -24,11 +24,29 @@ pub struct Run {
 impl Run {
     /// The host in this folder, without arguments and without a token.
     pub fn new(folder: &Path) -> Self {
-        let mut command = Command::new(source_host());
+        Self::of(Command::new(source_host()), folder)
+    }
+
+    /// A script of `bash` in this folder, in which `$0` is the host.
+    pub fn shell(folder: &Path, script: &str) -> Self {
+        let mut command = Command::new("bash");
+        command.arg("-c").arg(script).arg(source_host());
+        Self::of(command, folder)
+    }
+
+    fn of(mut command: Command, folder: &Path) -> Self {
+        for variable in [
+            "HTTPS_PROXY",
+            "https_proxy",
+            "JUMPCLOUD_API_KEY",
+            "NO_PROXY",
+            "no_proxy",
+            "SOURCE_HOST_FAILPOINT",
+        ] {
+            command.env_remove(variable);
+        }
         command
             .current_dir(folder)
-            .env_remove("JUMPCLOUD_API_KEY")
-            .env_remove("SOURCE_HOST_FAILPOINT")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

@@ -111,8 +111,8 @@ pub enum StateCommand {
 /// Where the configuration is: in a file, or in the other flags.
 #[derive(Args, Debug)]
 pub struct SourceArgs {
-    /// The configuration file
-    #[arg(short, long, value_name = "FILE", default_value = "feeds.toml")]
+    /// The configuration file, or a folder of such files (*.toml)
+    #[arg(short, long, value_name = "PATH", default_value = "feeds.toml")]
     pub config: PathBuf,
 
     /// A plugin's file: one feed, without a configuration file
@@ -147,6 +147,7 @@ pub struct SourceArgs {
         long,
         value_name = "SINK",
         default_value = "stdout",
+        value_parser = sink,
         requires = "plugin"
     )]
     pub sink: String,
@@ -192,6 +193,20 @@ fn pair(text: &str) -> Result<(String, String), &'static str> {
     }
 }
 
+fn sink(text: &str) -> Result<String, String> {
+    match text.split_once(':') {
+        None if text == "stdout" => Ok(text.to_owned()),
+        Some(("file", path)) if !path.is_empty() => Ok(text.to_owned()),
+        Some(("http" | "https", _)) => {
+            Err("the sink `http` is set up in a configuration file (`-c`)".to_owned())
+        }
+        _ if text.is_empty() => Err("expected `stdout` or `file:PATH`".to_owned()),
+        _ => Err(format!(
+            "expected `stdout` or `file:PATH`; did you mean `file:{text}`?"
+        )),
+    }
+}
+
 fn duration(text: &str) -> Result<std::time::Duration, &'static str> {
     crate::config::parse_duration(text).ok_or("expected a time, as in 15m")
 }
@@ -204,6 +219,19 @@ mod tests {
     fn the_command_line_is_sound() {
         use clap::CommandFactory;
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn sinks() {
+        assert_eq!(sink("stdout").as_deref(), Ok("stdout"));
+        assert_eq!(sink("file:a:b").as_deref(), Ok("file:a:b"));
+        for (wrong, hint) in [
+            ("out.ndjson", "did you mean `file:out.ndjson`?"),
+            ("https://collector.example", "configuration file"),
+            ("", "`file:PATH`"),
+        ] {
+            assert!(sink(wrong).unwrap_err().contains(hint), "{wrong}");
+        }
     }
 
     #[test]

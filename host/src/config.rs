@@ -5,7 +5,9 @@
 //! are opened.
 
 mod feed;
+mod files;
 mod reader;
+mod sink;
 mod tree;
 
 use std::collections::BTreeMap;
@@ -13,9 +15,10 @@ use std::path::{Component, Path, PathBuf};
 
 use source_host::Problem;
 
-pub use self::feed::{FeedConfig, SinkConfig};
+pub use self::feed::FeedConfig;
 use self::reader::Reader;
 pub use self::reader::parse_duration;
+pub use self::sink::SinkConfig;
 pub use self::tree::Node;
 use crate::cli::SourceArgs;
 
@@ -51,7 +54,8 @@ pub struct Config {
 const ROOT_KEYS: &[&str] = &["defaults", "feeds", "state_dir"];
 
 impl Config {
-    /// Reads the file or the flags. Fails only if there is nothing to read.
+    /// Reads the file, the folder of files or the flags. Fails only if there is
+    /// nothing to read.
     pub fn load(args: &SourceArgs) -> Result<Self, Vec<Located>> {
         if args.plugin.is_some() {
             let base = std::env::current_dir().map_err(|e| {
@@ -60,23 +64,10 @@ impl Config {
             })?;
             return Ok(check(&from_flags(args), &base, args.to_string()));
         }
-        let path = &args.config;
-        let shown = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|e| {
-            let problem = Problem::new("", format!("the configuration can't be read: {e}"));
-            vec![general(
-                &shown,
-                problem.hint("name a file with `-c`, or use `--plugin`"),
-            )]
-        })?;
-        let root = Node::from_toml(&text, &shown).map_err(|errors| {
-            let located =
-                |(place, message): &(String, String)| general(place, Problem::new("", message));
-            errors.iter().map(located).collect::<Vec<_>>()
-        })?;
-        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.clone());
-        let base = absolute.parent().unwrap_or(Path::new("/"));
-        Ok(check(&root, base, args.to_string()))
+        let read = files::read(&args.config)?;
+        let mut config = check(&read.root, &read.folder, args.to_string());
+        config.problems.extend(read.problems);
+        Ok(config)
     }
 }
 
@@ -169,7 +160,7 @@ fn find_shared_files(feeds: &[FeedConfig], problems: &mut Vec<Located>) {
     for feed in feeds {
         let sink = match &feed.sink {
             SinkConfig::File(path) => Some(("sink.path", path)),
-            SinkConfig::Stdout => None,
+            SinkConfig::Http(_) | SinkConfig::Stdout => None,
         };
         for (key, path) in sink
             .into_iter()

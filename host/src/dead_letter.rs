@@ -7,7 +7,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Serialize;
 
+use sha2::{Digest, Sha256};
+
 use crate::bindings::types::Rejected;
+
+/// The code of an event that was understood, and that the sink refused.
+const REFUSED: &str = "sink-refused";
 
 /// One line of the file of dead letters.
 #[derive(Serialize)]
@@ -49,6 +54,19 @@ pub(crate) fn lines(feed: &str, partition: &str, rejected: &[Rejected]) -> Vec<u
         }
     }
     lines
+}
+
+/// The line for an event that a sink refused.
+pub(crate) fn refused(feed: &str, event: &[u8], reason: &str) -> Vec<u8> {
+    let record = Rejected {
+        number: 0,
+        code: REFUSED.to_owned(),
+        reason: reason.to_owned(),
+        bytes: event.to_vec(),
+        length: event.len() as u64,
+        sha256: format!("{:x}", Sha256::digest(event)),
+    };
+    lines(feed, "", &[record])
 }
 
 /// The bytes as text, if they are; a record that was cut may end within a

@@ -64,6 +64,11 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
+    /// Whether what goes there can't be read on the way.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.scheme == "https"
+    }
+
     /// The origin of an absolute `http` or `https` URL without user info.
     pub(crate) fn of(uri: &Uri) -> Option<Self> {
         let scheme = uri.scheme_str()?;
@@ -138,6 +143,16 @@ impl Rules {
         self.origins.iter()
     }
 
+    /// The rules for an address that the operator wrote for the host itself: it
+    /// alone, and it is meant, whatever it resolves to.
+    pub(crate) fn only(origin: Origin) -> Self {
+        Self {
+            written: BTreeSet::from([origin.host.clone()]),
+            origins: BTreeSet::from([origin]),
+            allow: Vec::new(),
+        }
+    }
+
     /// Whether a request may go to this URL; else why not.
     pub(crate) fn permits(&self, uri: &Uri) -> Result<Origin, String> {
         let Some(origin) = Origin::of(uri) else {
@@ -166,6 +181,12 @@ impl Rules {
         }
         Err(DialError::Prohibited(address))
     }
+}
+
+/// Whether a URL's host is this machine, by its spelling alone.
+pub(crate) fn is_loopback(origin: &Origin) -> bool {
+    let address = literal(&origin.host);
+    origin.host == "localhost" || address.is_some_and(|a| a.to_canonical().is_loopback())
 }
 
 /// The address that a URL's host is written as, if it is one.

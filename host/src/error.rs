@@ -39,6 +39,9 @@ pub enum Kind {
     Storage,
     /// The operator: what was collected can't be delivered.
     Sink,
+    /// Nobody: what was collected can't be delivered now; try again later
+    /// ([`Error::retry_after`]).
+    SinkUnavailable,
     /// Nobody: whoever read what was collected does not want more.
     SinkClosed,
     /// The plugin's maker: it trapped, passed a limit, or broke the contract.
@@ -57,6 +60,7 @@ impl Kind {
             Self::Protocol => "protocol",
             Self::Storage => "storage",
             Self::Sink => "sink",
+            Self::SinkUnavailable => "sink-unavailable",
             Self::SinkClosed => "sink-closed",
             Self::Plugin => "plugin",
         }
@@ -174,7 +178,10 @@ impl Error {
 
     /// Whether the same call may succeed later with nothing changed.
     pub fn is_transient(&self) -> bool {
-        matches!(self.kind, Kind::Unavailable | Kind::Protocol)
+        matches!(
+            self.kind,
+            Kind::Unavailable | Kind::Protocol | Kind::SinkUnavailable
+        )
     }
 
     /// Whether the upstream refused the credential or what it may do.

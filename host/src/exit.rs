@@ -20,7 +20,7 @@ pub fn code(error: &Error) -> u8 {
         Kind::Configuration => CONFIGURATION,
         Kind::Authentication | Kind::Permission | Kind::NotEntitled => REFUSED,
         Kind::Unavailable | Kind::Protocol => UPSTREAM,
-        Kind::Storage | Kind::Sink | Kind::SinkClosed => OUTPUT,
+        Kind::Storage | Kind::Sink | Kind::SinkUnavailable | Kind::SinkClosed => OUTPUT,
         _ => FAILURE,
     }
 }

@@ -3,8 +3,9 @@
 //! `SOURCE_HOST_FAILPOINT=NAME:N` aborts the process, without any cleaning up,
 //! when it passes the place NAME for the N-th time. The names follow the steps
 //! of delivery (see `feed.rs`): `polled`, `acked`, `committing` (inside the
-//! transaction), `committed`, `delivering` (half of the bytes are written),
-//! `delivered`, `deleted`. Without the variable a passage costs one load.
+//! transaction), `committed`, `delivering` (half of the bytes are written, or
+//! the receiver answered), `replanned`, `delivered`, `deleted`. Without the
+//! variable a passage costs one load.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -126,7 +126,7 @@ impl Turn<'_> {
 
 /// How long the upstream wants to be left alone: in seconds, or until a date,
 /// which counts from its own.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name: HeaderName| Some(headers.get(name)?.to_str().ok()?.trim());
     let asked = text(RETRY_AFTER)?;
     if let Ok(seconds) = asked.parse() {

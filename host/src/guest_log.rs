@@ -85,7 +85,10 @@ impl Lines {
             _ => tracing::warn!(feed = %self.feed, "plugin: {text}"),
         }
         self.left -= 1;
-        self.last = Some(text);
+        // Below its message a panic has advice for its programmer.
+        if !text.starts_with("note: ") {
+            self.last = Some(text);
+        }
     }
 }
 
@@ -132,6 +135,9 @@ mod tests {
         assert_eq!(log.last_line().as_deref(), Some("two[1m"));
         log.lines().take(b"three\nfour\nfive\n");
         assert_eq!(log.last_line().as_deref(), Some("three"));
+        log.begin();
+        log.lines().take(b"out of luck\nnote: run with a flag\n");
+        assert_eq!(log.last_line().as_deref(), Some("out of luck"));
         log.begin();
         log.lines().take(&vec![b'x'; LINE_BYTES + 5]);
         assert_eq!(log.last_line().as_deref(), Some("xxxxx"));

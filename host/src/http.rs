@@ -8,7 +8,7 @@
 //! ([`body`]), so that a guest that is not being polled does not time out.
 
 mod body;
-mod client;
+pub(crate) mod client;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -103,7 +103,7 @@ impl Http {
             Ok(Err(e)) => client::reason(&e),
             Err(_) => (
                 WasiError::HttpResponseTimeout,
-                format!("no answer within {took} ms"),
+                format!("no answer within {took} ms (`limits.first_byte`)"),
             ),
         };
         tracing::debug!(feed = %self.feed, "{line}: {reason}");

@@ -14,7 +14,7 @@
 //! use std::sync::Arc;
 //!
 //! use source_host::{
-//!     BoxFuture, Engine, Feed, FeedOptions, Outgoing, Result, SecretSource, Sink, SqliteStore,
+//!     BoxFuture, Delivered, Engine, Feed, FeedOptions, Outgoing, Result, SecretSource, Sink, SqliteStore,
 //!     Totals, Until,
 //! };
 //!
@@ -34,10 +34,10 @@
 //!         &'a self,
 //!         _plan: &'a serde_json::Value,
 //!         events: &'a bytes::Bytes,
-//!     ) -> BoxFuture<'a, Result<()>> {
+//!     ) -> BoxFuture<'a, Result<Delivered>> {
 //!         Box::pin(async {
 //!             println!("{} bytes of events", events.len());
-//!             Ok(())
+//!             Ok(Delivered::Whole)
 //!         })
 //!     }
 //! }
@@ -113,7 +113,10 @@ pub use self::limits::{Field, Limits};
 pub use self::options::FeedOptions;
 pub use self::run::{Ended, Until};
 pub use self::secret::SecretSource;
-pub use self::sink::{Append, FileSink, Outgoing, Sink, StdoutSink};
+pub use self::sink::{
+    Append, Delivered, FileSink, HeaderText, HttpBody, HttpOptions, HttpSink, Outgoing, Refused,
+    Sink, StdoutSink,
+};
 pub use self::store::{BoxFuture, Commit, Delivery, SqliteStore, Status, Store, Trouble};
 pub use self::totals::Totals;
 pub use self::transformer::Transformer;

@@ -12,7 +12,9 @@ use crate::dead_letter;
 use crate::engine::Plugin;
 use crate::error::{Error, Result};
 use crate::failpoint;
-use crate::sink::{FileSink, Files, Outgoing, Sink, StdoutSink, try_out};
+use crate::sink::{
+    Append, Delivered, FileSink, Files, Outgoing, Refused, Sink, StdoutSink, try_out,
+};
 use crate::store::{Delivery, Store};
 
 /// Only the owner of a dead letter may read it: it is as received.
@@ -71,15 +73,9 @@ impl Outbox {
             }
         };
         let lines = dead_letter::lines(&self.feed, &batch.partition, &batch.rejected);
-        let dead_letters = match lines.len() {
-            0 => None,
-            length => {
-                let (path, files) = &self.dead_letters;
-                Some((
-                    files.plan(path.clone(), vec![(0, length)]).await?,
-                    lines.into(),
-                ))
-            }
+        let dead_letters = match lines.is_empty() {
+            true => None,
+            false => Some(self.plan_dead_letters(lines.into()).await?),
         };
         let sink = self.sink.kind().to_owned();
         Ok(Some(Delivery {
@@ -93,11 +89,17 @@ impl Outbox {
 
     /// Steps 4 and 5 of a batch: delivers what was committed, and empties the
     /// outbox.
-    pub(crate) async fn deliver(&self, delivery: Delivery) -> Result<()> {
+    pub(crate) async fn deliver(&self, mut delivery: Delivery) -> Result<()> {
         if !delivery.events.is_empty() {
-            self.sink_of(&delivery.sink)?
-                .deliver(&delivery.plan, &delivery.events)
-                .await?;
+            let sink = self.sink_of(&delivery.sink)?;
+            while let Delivered::Partly { plan, refused } =
+                sink.deliver(&delivery.plan, &delivery.events).await?
+            {
+                delivery.plan = plan;
+                self.add_dead_letters(&mut delivery, &refused).await?;
+                self.store.replan(&self.feed, &delivery).await?;
+                failpoint::pass("replanned");
+            }
         }
         if let Some((append, bytes)) = delivery.dead_letters {
             self.dead_letters.1.deliver(append, bytes).await?;
@@ -106,6 +108,31 @@ impl Outbox {
         self.store.delivered(&self.feed).await?;
         failpoint::pass("deleted");
         Ok(())
+    }
+
+    /// Events that a sink refuses for good go where those go that a plugin
+    /// can't understand.
+    async fn add_dead_letters(&self, delivery: &mut Delivery, refused: &[Refused]) -> Result<()> {
+        let mut lines = match &delivery.dead_letters {
+            Some((_, lines)) => lines.to_vec(),
+            None => Vec::new(),
+        };
+        for event in refused {
+            let line = delivery.events.get(event.start..event.end);
+            let line = line.unwrap_or_default().trim_ascii_end();
+            lines.extend(dead_letter::refused(&self.feed, line, &event.reason));
+            tracing::warn!(feed = %self.feed, "an event is kept as a dead letter: {}", event.reason);
+        }
+        if !refused.is_empty() {
+            delivery.dead_letters = Some(self.plan_dead_letters(lines.into()).await?);
+        }
+        Ok(())
+    }
+
+    async fn plan_dead_letters(&self, lines: Bytes) -> Result<(Append, Bytes)> {
+        let (path, files) = &self.dead_letters;
+        let append = files.plan(path.clone(), vec![(0, lines.len())]).await?;
+        Ok((append, lines))
     }
 
     /// Delivers what was committed by an earlier run, or before a failure.

@@ -40,7 +40,7 @@ impl Retry {
                 }
                 return Ok(Duration::ZERO);
             }
-            Kind::Unavailable | Kind::Protocol => e
+            Kind::Unavailable | Kind::Protocol | Kind::SinkUnavailable => e
                 .retry_after()
                 .map_or_else(|| backoff(self.failures), within_bounds),
             Kind::Authentication | Kind::Permission | Kind::NotEntitled if !once => REFUSED,

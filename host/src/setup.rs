@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use source_host::{
-    Engine, Feed, FeedOptions, FileSink, Kind, Plugin, Problem, Result, Sink, SqliteStore,
-    StdoutSink, Store,
+    Engine, Error, Feed, FeedOptions, FileSink, HttpOptions, HttpSink, Kind, Plugin, Problem,
+    Result, Sink, SqliteStore, StdoutSink, Store,
 };
 
 use crate::config::{Config, FeedConfig, Located, SinkConfig};
@@ -17,7 +17,7 @@ pub enum Failed {
     /// The operator has to do something.
     Problems(Vec<Located>),
     /// Something else; with the feed's name, if it is one feed's.
-    Error(Option<String>, source_host::Error),
+    Error(Option<String>, Error),
 }
 
 impl Failed {
@@ -123,26 +123,44 @@ pub async fn open_feed(
         ca_file: config.ca_file.clone(),
         limits: config.limits.clone(),
     };
-    let sink: Arc<dyn Sink> = match &config.sink {
-        SinkConfig::Stdout => Arc::new(StdoutSink),
-        SinkConfig::File(path) => match FileSink::new(path) {
-            Ok(sink) => Arc::new(sink),
-            Err(message) => {
-                let problem = config.locate(Problem::new("sink.path", message));
-                return Err(Failed::Problems(vec![problem]));
-            }
-        },
+    // With a sink that is wrong the feed is opened all the same, to find what
+    // else is.
+    let (sink, wrong_sink) = match sink(config) {
+        Ok(sink) => (sink, None),
+        Err(e) => (Arc::new(StdoutSink) as Arc<dyn Sink>, Some(e)),
     };
-    match Feed::open(plugin, options, store.clone(), sink).await {
-        Ok(feed) => Ok(feed),
-        Err(e) if e.kind() == Kind::Configuration => Err(Failed::Problems(
-            e.problems()
-                .iter()
-                .map(|problem| config.locate(problem.clone()))
-                .collect(),
-        )),
-        Err(e) => Err(Failed::Error(Some(config.name.clone()), e)),
+    let opened = Feed::open(plugin, options, store.clone(), sink).await;
+    let wrong_feed = match (opened, &wrong_sink) {
+        (Ok(feed), None) => return Ok(feed),
+        (opened, _) => opened.err(),
+    };
+    let mut problems = Vec::new();
+    for e in wrong_feed.into_iter().chain(wrong_sink) {
+        match e.problems() {
+            [] => return Err(Failed::Error(Some(config.name.clone()), e)),
+            more => problems.extend(more.iter().map(|problem| config.locate(problem.clone()))),
+        }
     }
+    Err(Failed::Problems(problems))
+}
+
+/// A feed's sink.
+fn sink(config: &FeedConfig) -> Result<Arc<dyn Sink>> {
+    Ok(match &config.sink {
+        SinkConfig::Stdout => Arc::new(StdoutSink),
+        SinkConfig::File(path) => {
+            let wrong = |message| Error::configuration([Problem::new("sink.path", message)]);
+            Arc::new(FileSink::new(path).map_err(wrong)?)
+        }
+        SinkConfig::Http(http) => Arc::new(HttpSink::new(&HttpOptions {
+            url: http.url.clone(),
+            headers: http.headers.clone(),
+            gzip: http.gzip,
+            body: http.body,
+            ca_file: config.ca_file.clone(),
+            limits: config.limits.clone(),
+        })?),
+    })
 }
 
 /// A feed's settings as JSON; flags are typed by the plugin's schema.

@@ -7,6 +7,7 @@
 
 mod append;
 mod file;
+mod http;
 mod stdout;
 
 use bytes::Bytes;
@@ -15,6 +16,7 @@ use serde_json::Value;
 pub use self::append::Append;
 pub(crate) use self::append::{Files, try_out};
 pub use self::file::FileSink;
+pub use self::http::{HeaderText, HttpBody, HttpOptions, HttpSink};
 pub use self::stdout::StdoutSink;
 use crate::bindings::types::{Batch, EventClass};
 use crate::error::Result;
@@ -38,10 +40,41 @@ pub trait Sink: Send + Sync {
     fn plan<'a>(&'a self, outgoing: Outgoing<'a>) -> BoxFuture<'a, Result<Value>>;
 
     /// Delivers `events` by `plan`. Returns when they are durable at their
-    /// destination. It may run again for the same plan, when it failed or the
-    /// process ended in its middle, and must not deliver anything twice if the
-    /// destination can tell.
-    fn deliver<'a>(&'a self, plan: &'a Value, events: &'a Bytes) -> BoxFuture<'a, Result<()>>;
+    /// destination, or when the plan has to change. It may run again for the
+    /// same plan, when it failed or the process ended in its middle, and must
+    /// not deliver anything twice if the destination can tell.
+    fn deliver<'a>(
+        &'a self,
+        plan: &'a Value,
+        events: &'a Bytes,
+    ) -> BoxFuture<'a, Result<Delivered>>;
+}
+
+/// How far [`Sink::deliver`] came.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Delivered {
+    /// All events are durable at their destination.
+    Whole,
+    /// Delivery goes on, with another call, by another plan. Before that the
+    /// plan is made durable, and refused events with it as dead letters: a
+    /// start after a crash goes on from here.
+    Partly {
+        /// Takes the place of the plan before.
+        plan: Value,
+        /// Events that the destination will never take.
+        refused: Vec<Refused>,
+    },
+}
+
+/// An event that a destination will never take.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Refused {
+    /// Where its line begins in the batch's events, in bytes,
+    pub start: usize,
+    /// and where it ends.
+    pub end: usize,
+    /// What the destination said, for people.
+    pub reason: String,
 }
 
 /// A batch for which a sink makes a plan. It has at least one event.

@@ -35,6 +35,10 @@ pub trait Store: Send + Sync {
     /// The delivery in the outbox, if there is one.
     fn outbox<'a>(&'a self, feed: &'a str) -> BoxFuture<'a, Result<Option<Delivery>>>;
 
+    /// Replaces the plan and the dead letters of the delivery in the outbox.
+    /// Returns when that is durable.
+    fn replan<'a>(&'a self, feed: &'a str, delivery: &'a Delivery) -> BoxFuture<'a, Result<()>>;
+
     /// Empties the outbox: what it held is delivered.
     fn delivered<'a>(&'a self, feed: &'a str) -> BoxFuture<'a, Result<()>>;
 

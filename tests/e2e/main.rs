@@ -12,6 +12,7 @@
 
 mod collect;
 mod commands;
+mod counter;
 mod crowd;
 mod delivery;
 mod histories;
@@ -20,5 +21,6 @@ mod kills;
 mod messages;
 mod sandbox;
 mod secrets;
+mod sink;
 mod tail;
 mod watched;

@@ -5,6 +5,7 @@
 mod egress;
 mod limits;
 mod neighbour;
+mod proxy;
 mod spy;
 mod traps;
 

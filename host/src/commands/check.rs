@@ -59,6 +59,12 @@ impl Outcome {
                 config.state_dir.display()
             ));
         }
+        if let Some(proxy) = source_host::https_proxy() {
+            self.lines.push(format!(
+                "network: https goes through the proxy `{proxy}`, which resolves names; of a \
+                 plugin's requests the origin is checked, and not the address"
+            ));
+        }
         let opened = storage.or_else(|e| {
             self.errors.push((None, e));
             SqliteStore::in_memory()

@@ -1,12 +1,12 @@
 //! One feed, as configured.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
-use source_host::{Allow, Field, FileSink, Limits, Problem, SecretSource};
+use source_host::{Allow, Field, Limits, Problem, SecretSource};
 
 use super::reader::Reader;
+use super::sink::{self, SinkConfig};
 use super::{Located, Node};
 
 /// One feed, as configured.
@@ -26,21 +26,8 @@ pub struct FeedConfig {
     pub node: Node,
 }
 
-/// Where a feed's events go.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum SinkConfig {
-    Stdout,
-    File(PathBuf),
-}
-
-impl fmt::Display for SinkConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Stdout => f.write_str("stdout"),
-            Self::File(path) => path.display().fmt(f),
-        }
-    }
-}
+/// The length of a SHA-256 in hex.
+const SHA256: usize = 64;
 
 const FEED_KEYS: &[&str] = &[
     "contact",
@@ -81,11 +68,11 @@ pub fn check(
     if plugin.is_none() {
         reader.missing("plugin", "the path of a plugin");
     }
-    let sha256 = reader.text("sha256");
+    let sha256 = check_sha256(&mut reader);
     let dead_letters = reader.text("dead_letters");
     reader.keys("settings");
     let secrets = check_secrets(&mut reader);
-    let sink = check_sink(&mut reader, base);
+    let sink = sink::check(&mut reader, base);
     let (allow, ca_file) = check_network(&mut reader);
     let limits = check_limits(&mut reader);
     let dead_letters = match dead_letters {
@@ -95,13 +82,10 @@ pub fn check(
     Some(FeedConfig {
         contact,
         plugin: base.join(plugin?),
-        sha256: sha256.map(|text| text.to_ascii_lowercase()),
+        sha256,
         secrets: secrets
             .into_iter()
-            .map(|(name, source)| match source {
-                SecretSource::File(path) => (name, SecretSource::File(base.join(path))),
-                env => (name, env),
-            })
+            .map(|(name, source)| (name, in_folder(source, base)))
             .collect(),
         sink: sink.unwrap_or(SinkConfig::Stdout),
         dead_letters,
@@ -113,56 +97,46 @@ pub fn check(
     })
 }
 
-fn check_secrets(reader: &mut Reader<'_>) -> BTreeMap<String, SecretSource> {
-    let mut secrets = BTreeMap::new();
-    for name in reader.keys("secrets") {
-        let key = format!("secrets.{name}");
-        let Some(text) = reader.text(&key) else {
-            continue;
-        };
-        match SecretSource::parse(&text) {
-            Ok(source) => {
-                secrets.insert(name, source);
-            }
-            Err(message) => {
-                let hint = "put the value into an environment variable or a file, and write \
-                            `env:NAME` or `file:PATH` here";
-                reader.problem(&key, message, Some(hint));
-            }
-        }
+fn check_sha256(reader: &mut Reader<'_>) -> Option<String> {
+    let text = reader.text("sha256")?;
+    if text.len() == SHA256 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Some(text.to_ascii_lowercase());
     }
-    secrets
+    let hint = "`source-host describe PLUGIN.wasm` prints it";
+    reader.problem(
+        "sha256",
+        format!("expected {SHA256} hex digits"),
+        Some(hint),
+    );
+    None
 }
 
-fn check_sink(reader: &mut Reader<'_>, base: &Path) -> Option<SinkConfig> {
-    reader.keys("sink");
-    let kind = reader
-        .text("sink.type")
-        .unwrap_or_else(|| "stdout".to_owned());
-    match kind.as_str() {
-        "stdout" => {
-            reader.only_in("sink", &["type"]);
-            Some(SinkConfig::Stdout)
-        }
-        "file" => {
-            reader.only_in("sink", &["path", "type"]);
-            let Some(path) = reader.text("sink.path") else {
-                reader.missing("sink.path", "where the events go");
-                return None;
-            };
-            let path = base.join(path);
-            match FileSink::new(&path) {
-                Ok(_) => Some(SinkConfig::File(path)),
-                Err(message) => {
-                    reader.problem("sink.path", message, None);
-                    None
-                }
-            }
-        }
-        other => {
-            reader.one_of("sink.type", other, &["file", "stdout"]);
-            None
-        }
+fn check_secrets(reader: &mut Reader<'_>) -> BTreeMap<String, SecretSource> {
+    let names = reader.keys("secrets").into_iter();
+    let secrets = names.filter_map(|name| {
+        let source = check_secret(reader, &format!("secrets.{name}"))?;
+        Some((name, source))
+    });
+    secrets.collect()
+}
+
+/// Where the secret `key` is found.
+pub fn check_secret(reader: &mut Reader<'_>, key: &str) -> Option<SecretSource> {
+    let text = reader.text(key)?;
+    SecretSource::parse(&text)
+        .map_err(|message| {
+            let hint = "put the value into an environment variable or a file, and write \
+                        `env:NAME` or `file:PATH` here";
+            reader.problem(key, message, Some(hint));
+        })
+        .ok()
+}
+
+/// The path of a secret's file counts from the configuration's folder.
+pub fn in_folder(source: SecretSource, folder: &Path) -> SecretSource {
+    match source {
+        SecretSource::File(path) => SecretSource::File(folder.join(path)),
+        env => env,
     }
 }
 

@@ -38,7 +38,7 @@ impl<'a> Reader<'a> {
 
     /// Notes that `key` is not there, and what it is for.
     pub fn missing(&mut self, key: &str, meaning: &str) {
-        if self.find(key).is_none() {
+        if !self.is_set(key) {
             self.problem(key, format!("the key is missing: {meaning}"), None);
         }
     }
@@ -63,6 +63,22 @@ impl<'a> Reader<'a> {
         if let Some(node) = self.find(key) {
             self.unknown(node, &format!("{key}."), known);
         }
+    }
+
+    /// Whether `key` is there and a table.
+    pub fn is_table(&self, key: &str) -> bool {
+        matches!(
+            self.find(key),
+            Some(Node {
+                item: Item::Table(_),
+                ..
+            })
+        )
+    }
+
+    /// Whether `key` is there.
+    pub fn is_set(&self, key: &str) -> bool {
+        self.find(key).is_some()
     }
 
     /// The keys of the table `key`; none if it is not there.
@@ -92,6 +108,14 @@ impl<'a> Reader<'a> {
         let keys = (0..items).map(|at| format!("{key}[{at}]"));
         keys.filter_map(|key| self.text(&key).map(|text| (key, text)))
             .collect()
+    }
+
+    /// True or false.
+    pub fn flag(&mut self, key: &str) -> Option<bool> {
+        match &self.find(key)?.item {
+            Item::Scalar(Value::Bool(value)) => Some(*value),
+            _ => self.expected(key, "`true` or `false`"),
+        }
     }
 
     /// A number of things, at least one.

@@ -153,6 +153,10 @@ fn typed(text: &str, schema: Option<&Value>) -> Value {
         None => false,
     };
     if is("array") {
+        // As it would be in a file.
+        if let Ok(Value::Array(items)) = serde_json::from_str(text) {
+            return Value::Array(items);
+        }
         let items = schema.and_then(|schema| schema.get("items"));
         let parts = text
             .split(',')
@@ -266,6 +270,8 @@ mod tests {
         for (key, text, value) in [
             ("list", "login, admin", json!(["login", "admin"])),
             ("list", "", json!([])),
+            ("list", r#"["login", "admin"]"#, json!(["login", "admin"])),
+            ("list", "[login]", json!(["[login]"])),
             (
                 "list",
                 "507f1f77bcf86cd799439011",

@@ -25,13 +25,13 @@ use crate::egress::{Dial, DialError, Proxy, Rules};
 use crate::error::{Error, Problem, Result};
 use crate::limits::Limits;
 
-pub(super) type Client = legacy::Client<Connector, Full<Bytes>>;
+pub(crate) type Client = legacy::Client<Connector, Full<Bytes>>;
 
 /// A connection is kept this long; servers and load balancers commonly close
 /// after a minute.
 const KEEP_IDLE: Duration = Duration::from_secs(30);
 
-pub(super) fn build(rules: Arc<Rules>, limits: &Limits, ca_file: Option<&Path>) -> Result<Client> {
+pub(crate) fn build(rules: Arc<Rules>, limits: &Limits, ca_file: Option<&Path>) -> Result<Client> {
     let mut roots = RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
     };
@@ -72,7 +72,7 @@ fn add_roots(roots: &mut RootCertStore, path: &Path) -> Result<(), String> {
 
 /// Connects within a time-out that covers name resolution, TCP and TLS.
 #[derive(Clone)]
-pub(super) struct Connector {
+pub(crate) struct Connector {
     https: HttpsConnector<Dial>,
     within: Duration,
 }
@@ -95,7 +95,7 @@ impl Service<Uri> for Connector {
 }
 
 /// Why there was no response: for the guest, and in words.
-pub(super) fn reason(error: &legacy::Error) -> (WasiError, String) {
+pub(crate) fn reason(error: &legacy::Error) -> (WasiError, String) {
     let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
     let mut words = String::new();
     while let Some(e) = cause {

@@ -9,7 +9,7 @@ use chrono::DateTime;
 use serde_json::Value;
 
 use super::append::{Append, Files, try_out};
-use super::{Outgoing, Sink};
+use super::{Delivered, Outgoing, Sink};
 use crate::bindings::types::EventClass;
 use crate::error::{Error, Result};
 use crate::feed::now;
@@ -132,7 +132,11 @@ impl Sink for FileSink {
         })
     }
 
-    fn deliver<'a>(&'a self, plan: &'a Value, events: &'a Bytes) -> BoxFuture<'a, Result<()>> {
+    fn deliver<'a>(
+        &'a self,
+        plan: &'a Value,
+        events: &'a Bytes,
+    ) -> BoxFuture<'a, Result<Delivered>> {
         Box::pin(async move {
             let appends: Vec<Append> = serde_json::from_value(plan.clone())
                 .map_err(|e| Error::sink(format!("the plan in the outbox can't be read: {e}")))?;
@@ -140,7 +144,7 @@ impl Sink for FileSink {
                 self.files.deliver(append.clone(), events.clone()).await?;
             }
             self.files.keep_only(appends.iter());
-            Ok(())
+            Ok(Delivered::Whole)
         })
     }
 }

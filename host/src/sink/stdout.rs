@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Write};
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::{Outgoing, Sink};
+use super::{Delivered, Outgoing, Sink};
 use crate::error::{Error, Kind, Result};
 use crate::failpoint;
 use crate::store::BoxFuture;
@@ -24,12 +24,16 @@ impl Sink for StdoutSink {
         Box::pin(async { Ok(Value::Null) })
     }
 
-    fn deliver<'a>(&'a self, _plan: &'a Value, events: &'a Bytes) -> BoxFuture<'a, Result<()>> {
+    fn deliver<'a>(
+        &'a self,
+        _plan: &'a Value,
+        events: &'a Bytes,
+    ) -> BoxFuture<'a, Result<Delivered>> {
         let events = events.clone();
         Box::pin(async move {
             let written = tokio::task::spawn_blocking(move || write(&events)).await;
             match written.unwrap_or_else(|e| Err(io::Error::other(e))) {
-                Ok(()) => Ok(()),
+                Ok(()) => Ok(Delivered::Whole),
                 Err(e) if e.kind() == ErrorKind::BrokenPipe => Err(Error::new(
                     Kind::SinkClosed,
                     "the reader of standard output is gone",

@@ -183,6 +183,20 @@ impl Store for SqliteStore {
         }))
     }
 
+    fn replan<'a>(&'a self, feed: &'a str, delivery: &'a Delivery) -> BoxFuture<'a, Result<()>> {
+        let (feed, delivery) = (feed.to_owned(), delivery.clone());
+        Box::pin(self.run("written", move |connection| {
+            let (plan, lines) = dead_letters(&delivery)?;
+            connection
+                .prepare_cached(
+                    "UPDATE outbox SET plan = ?, dead_letters_plan = ?, dead_letters = ?
+                     WHERE feed = ?",
+                )?
+                .execute(params![to_json(&delivery.plan)?, plan, lines, feed])
+                .map(drop)
+        }))
+    }
+
     fn delivered<'a>(&'a self, feed: &'a str) -> BoxFuture<'a, Result<()>> {
         let feed = feed.to_owned();
         Box::pin(self.run("written", move |connection| {
@@ -324,10 +338,7 @@ fn write_values(connection: &Connection, feed: &str, values: &Values) -> rusqlit
 
 /// Fails if there is a row: a batch that is not delivered is never replaced.
 fn write_outbox(connection: &Connection, feed: &str, delivery: &Delivery) -> rusqlite::Result<()> {
-    let (dead_letters_plan, dead_letters) = match &delivery.dead_letters {
-        Some((append, bytes)) => (Some(to_json(append)?), Some(bytes.as_ref())),
-        None => (None, None),
-    };
+    let (dead_letters_plan, dead_letters) = dead_letters(delivery)?;
     connection
         .prepare_cached(
             "INSERT INTO outbox
@@ -344,6 +355,14 @@ fn write_outbox(connection: &Connection, feed: &str, delivery: &Delivery) -> rus
             dead_letters,
         ])
         .map(drop)
+}
+
+/// The plan of the dead letters, and their lines.
+fn dead_letters(delivery: &Delivery) -> rusqlite::Result<(Option<String>, Option<&[u8]>)> {
+    Ok(match &delivery.dead_letters {
+        Some((append, bytes)) => (Some(to_json(append)?), Some(bytes.as_ref())),
+        None => (None, None),
+    })
 }
 
 fn read_delivery(row: &rusqlite::Row<'_>) -> rusqlite::Result<Delivery> {
@@ -421,6 +440,11 @@ mod tests {
             "nothing of it"
         );
         assert_eq!(store.status("f").await.unwrap().unwrap().checkpoint, 1);
+
+        let mut changed = delivery(1);
+        changed.plan = serde_json::json!({"b": 3});
+        store.replan("f", &changed).await.unwrap();
+        assert_eq!(store.outbox("f").await.unwrap(), Some(changed));
 
         store.delivered("f").await.unwrap();
         store

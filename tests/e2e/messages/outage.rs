@@ -115,7 +115,7 @@ hint: tried 5 times; nothing is lost, and the next run goes on from here
             str![[r#"
 tried again 4 times
 error: acme: could not reach JumpCloud at 127.0.0.1:[PORT]: no answer in time
-hint: POST http://127.0.0.1:[PORT]/insights/directory/v1/events/count: no answer within [N] ms
+hint: POST http://127.0.0.1:[PORT]/insights/directory/v1/events/count: no answer within [N] ms (`limits.first_byte`)
 hint: tried 5 times; nothing is lost, and the next run goes on from here
 
 "#]],

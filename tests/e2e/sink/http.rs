@@ -1,0 +1,331 @@
+//! The sink `http`, against a receiver of the test's own.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use flate2::read::GzDecoder;
+use jumpcloud_tests::{Answer, Feed, Request, Server};
+
+use crate::counter::{counter, numbers};
+
+/// A feed of the numbers up to `last` in batches of 20, posted to `receiver`.
+fn feed(last: u64, receiver: &Server, more: &str) -> (Feed, Server) {
+    let source = Server::numbers(last, 50);
+    let feed = counter(&source.url(), "limits = { batch_events = 20 }");
+    feed.edit(
+        r#"sink = { type = "file", path = "{class}.ndjson" }"#,
+        &format!(
+            r#"sink = {{ type = "http", url = "{}/in?x=1"{more} }}"#,
+            receiver.url()
+        ),
+    );
+    (feed, source)
+}
+
+fn text(request: &Request) -> String {
+    String::from_utf8(request.body.clone()).unwrap()
+}
+
+/// All that was sent with an answer of 2xx, in order; what came twice (by its
+/// id) came with the same bytes.
+fn received(requests: &[Request], taken: impl Fn(usize, &Request) -> bool) -> String {
+    let mut by_id: BTreeMap<String, String> = BTreeMap::new();
+    let mut all = String::new();
+    for (at, request) in requests.iter().enumerate() {
+        let id = request.header("x-batch-id").unwrap().to_owned();
+        let known = by_id.insert(id.clone(), text(request));
+        assert!(known.is_none_or(|known| known == text(request)), "{id}");
+        if taken(at, request) {
+            all += &text(request);
+        }
+    }
+    all
+}
+
+fn unique(lines: &str) -> String {
+    let mut numbers: Vec<&str> = lines.split_inclusive('\n').collect();
+    numbers.sort_by_key(|line| line.len());
+    let mut seen = BTreeSet::new();
+    numbers.retain(|line| seen.insert(*line));
+    numbers.sort_by(|a, b| a.len().cmp(&b.len()).then(a.cmp(b)));
+    numbers.concat()
+}
+
+#[test]
+fn batches_are_posted_and_the_secret_is_in_the_header_alone() {
+    let receiver = Server::start(|_| Answer::status(204));
+    let headers = r#", headers = { Authorization = { prefix = "Splunk ", secret = "file:hec" }, X-Channel = "7" }"#;
+    let (feed, _source) = feed(50, &receiver, headers);
+    std::fs::write(feed.path("hec"), "s3cret-hec-0123\n").unwrap();
+    let ran = feed.once().arg("-vv").output().expect_code(0);
+    let seen = receiver.seen();
+    assert_eq!(received(&seen, |_, _| true), numbers(50));
+    assert_eq!(seen.len(), 3);
+    for request in seen.iter() {
+        assert!(
+            request.head.starts_with("POST /in?x=1 HTTP/1.1\n"),
+            "{}",
+            request.head
+        );
+        assert_eq!(
+            request.header("authorization"),
+            Some("Splunk s3cret-hec-0123")
+        );
+        assert_eq!(request.header("x-channel"), Some("7"));
+        assert_eq!(request.header("content-type"), Some("application/x-ndjson"));
+        assert!(
+            request
+                .header("x-batch-id")
+                .unwrap()
+                .starts_with("numbers-")
+        );
+    }
+    let state = std::fs::read(feed.path("state/state.db")).unwrap();
+    for place in [ran.stdout.as_bytes(), ran.stderr.as_bytes(), &state] {
+        assert!(!String::from_utf8_lossy(place).contains("s3cret-hec"));
+    }
+}
+
+#[test]
+fn arrays_and_gzip() {
+    let receiver = Server::start(|_| Answer::status(200));
+    let (feed, _source) = feed(50, &receiver, r#", body = "array", gzip = true"#);
+    feed.once().output().expect_code(0);
+    let mut all = Vec::new();
+    for request in receiver.seen().iter() {
+        assert_eq!(request.header("content-encoding"), Some("gzip"));
+        assert_eq!(request.header("content-type"), Some("application/json"));
+        let mut body = String::new();
+        GzDecoder::new(request.body.as_slice())
+            .read_to_string(&mut body)
+            .unwrap();
+        all.extend(serde_json::from_str::<Vec<serde_json::Value>>(&body).unwrap());
+    }
+    let lines: String = all.iter().map(|event| format!("{event}\n")).collect();
+    assert_eq!(lines, numbers(50));
+}
+
+#[test]
+fn a_receiver_that_fails_every_third_time_and_a_host_that_is_killed_lose_nothing() {
+    let count = Arc::new(AtomicU64::new(0));
+    let receiver = Server::start(move |_| match count.fetch_add(1, Ordering::SeqCst) % 3 {
+        2 => Answer::Http(503, "retry-after: 0\r\n".to_owned(), Vec::new()),
+        _ => Answer::status(200),
+    });
+    let (feed, _source) = feed(200, &receiver, "");
+    for (place, passage) in [("committed", 2), ("delivering", 3), ("delivered", 2)] {
+        feed.once().dies_at(place, passage).output().expect_killed();
+    }
+    feed.once().output().expect_code(0);
+    let all = received(&receiver.seen(), |at, _| at % 3 != 2);
+    assert_eq!(unique(&all), numbers(200));
+    let repeats = all.lines().count() - 200;
+    assert!(
+        repeats <= 3 * 20,
+        "one batch for each kill at most: {repeats}"
+    );
+}
+
+#[test]
+fn a_receiver_that_is_down_stops_a_single_run_and_not_the_next() {
+    let down = Arc::new(AtomicU64::new(1));
+    let is_down = down.clone();
+    let receiver = Server::start(move |_| match is_down.load(Ordering::SeqCst) {
+        0 => Answer::status(200),
+        _ => Answer::Http(
+            429,
+            "retry-after: 1000\r\n".to_owned(),
+            b"slow down".to_vec(),
+        ),
+    });
+    let (feed, _source) = feed(50, &receiver, "");
+    let ran = feed.once().output().expect_code(5);
+    assert!(
+        ran.stderr
+            .contains("answers 429 Too Many Requests: slow down"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(
+        receiver.seen().len(),
+        1,
+        "it is left alone for as long as it asks"
+    );
+    down.store(0, Ordering::SeqCst);
+    feed.once().output().expect_code(0);
+    assert_eq!(received(&receiver.seen(), |at, _| at > 0), numbers(50));
+}
+
+#[test]
+fn a_running_host_waits_for_its_receiver_and_asks_for_nothing_meanwhile() {
+    let asked = Arc::new(AtomicU64::new(0));
+    let count = asked.clone();
+    let receiver = Server::start(move |_| match count.fetch_add(1, Ordering::SeqCst) {
+        0..2 => Answer::Http(500, "retry-after: 1\r\n".to_owned(), Vec::new()),
+        _ => Answer::status(200),
+    });
+    let (feed, source) = feed(50, &receiver, "");
+    let mut running = feed.command(&["run"]).start();
+    while asked.load(Ordering::SeqCst) < 2 && !running.has_ended() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert_eq!(source.seen().len(), 1, "the outbox is the backpressure");
+    let done = || received(&receiver.seen(), |at, _| at >= 2) == numbers(50);
+    while !done() && !running.has_ended() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    running.signal("TERM");
+    running.wait().expect_code(0);
+}
+
+#[test]
+fn what_is_too_large_is_split_and_the_split_survives_a_kill() {
+    let receiver = Server::start(|request| match request.body.len() {
+        ..=100 => Answer::status(200),
+        _ => Answer::status(413),
+    });
+    for place in [
+        None,
+        Some(("replanned", 1)),
+        Some(("replanned", 3)),
+        Some(("delivering", 4)),
+    ] {
+        let (feed, _source) = feed(60, &receiver, "");
+        receiver.seen().clear();
+        if let Some((place, passage)) = place {
+            feed.once().dies_at(place, passage).output().expect_killed();
+        }
+        feed.once().output().expect_code(0);
+        let seen = receiver.seen();
+        let all = received(&seen, |_, request| request.body.len() <= 100);
+        assert_eq!(unique(&all), numbers(60));
+        let repeats = all.lines().count() - 60;
+        assert!(repeats <= 10, "a part at most: {repeats}");
+        let whole = seen.iter().filter(|request| request.body.len() > 100);
+        assert!(whole.count() <= 3 * 3 + 1, "what was split stays so");
+    }
+}
+
+#[test]
+fn an_event_that_is_refused_becomes_a_dead_letter() {
+    let bad = |request: &Request| {
+        let text = String::from_utf8_lossy(&request.body).into_owned();
+        text.contains("\"number\":7}") || text.contains("\"number\":30}")
+    };
+    let receiver = Server::start(move |request| match bad(request) {
+        true => Answer::Http(400, String::new(), b"unlucky\x1b[31m".to_vec()),
+        false => Answer::status(200),
+    });
+    for place in [None, Some(("replanned", 5)), Some(("delivered", 1))] {
+        receiver.seen().clear();
+        let (feed, _source) = feed(50, &receiver, "");
+        if let Some((place, passage)) = place {
+            feed.once().dies_at(place, passage).output().expect_killed();
+        }
+        feed.once().output().expect_code(0);
+        let all = received(&receiver.seen(), |_, request| !bad(request));
+        let expected = numbers(50)
+            .replace("{\"number\":7}\n", "")
+            .replace("{\"number\":30}\n", "");
+        assert_eq!(unique(&all), expected);
+        let letters =
+            std::fs::read_to_string(feed.path("state/dead-letters-numbers.ndjson")).unwrap();
+        let letters: Vec<serde_json::Value> = letters
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let texts: Vec<&str> = letters
+            .iter()
+            .map(|l| l["text"].as_str().unwrap())
+            .collect();
+        assert_eq!(texts, ["{\"number\":7}", "{\"number\":30}"]);
+        assert_eq!(letters[0]["code"], "sink-refused");
+        let reason = letters[0]["reason"].as_str().unwrap();
+        assert!(
+            reason.ends_with("answers 400 Bad Request: unlucky[31m"),
+            "{reason}"
+        );
+    }
+}
+
+#[test]
+fn a_receiver_that_takes_nothing_makes_no_dead_letters() {
+    let mended = Arc::new(AtomicU64::new(0));
+    let is_mended = mended.clone();
+    let receiver = Server::start(move |_| match is_mended.load(Ordering::SeqCst) {
+        0 => Answer::status(400),
+        _ => Answer::status(200),
+    });
+    let (feed, _source) = feed(50, &receiver, "");
+    let ran = feed.once().output().expect_code(5);
+    assert!(
+        ran.stderr.contains("no event of a batch is taken"),
+        "{}",
+        ran.stderr
+    );
+    assert!(!feed.path("state/dead-letters-numbers.ndjson").exists());
+    let asked = receiver.seen().len();
+    mended.store(1, Ordering::SeqCst);
+    feed.once().output().expect_code(0);
+    assert_eq!(
+        unique(&received(&receiver.seen(), |at, _| at >= asked)),
+        numbers(50)
+    );
+}
+
+#[test]
+fn a_refused_credential_stops_at_once() {
+    for status in [401, 403] {
+        let receiver = Server::start(move |request| {
+            let said = request
+                .header("authorization")
+                .unwrap_or_default()
+                .to_owned();
+            Answer::Http(status, String::new(), said.into_bytes())
+        });
+        let headers = r#", headers = { Authorization = { secret = "env:HEC" } }"#;
+        let (feed, _source) = feed(50, &receiver, headers);
+        let ran = feed
+            .command(&["run"])
+            .env("HEC", "s3cret-hec-0123")
+            .output()
+            .expect_code(5);
+        assert_eq!(receiver.seen().len(), 1);
+        let said = format!("answers {status}");
+        assert!(
+            ran.stderr.contains(&said) && !ran.stderr.contains("s3cret"),
+            "{}",
+            ran.stderr
+        );
+        assert!(
+            ran.stderr
+                .contains("hint: the credential comes from `env:HEC`"),
+            "{}",
+            ran.stderr
+        );
+    }
+}
+
+#[test]
+fn other_answers_are_the_operators_to_mend() {
+    let redirect = "location: https://elsewhere.example/\r\n".to_owned();
+    for (answer, hint) in [
+        (Answer::status(404), "see `sink.url`"),
+        (
+            Answer::Http(307, redirect, Vec::new()),
+            "redirects are not followed",
+        ),
+    ] {
+        let receiver = Server::start(move |_| answer.clone());
+        let (feed, _source) = feed(50, &receiver, "");
+        let ran = feed.once().output().expect_code(5);
+        assert!(ran.stderr.contains(hint), "{}", ran.stderr);
+        // A batch in the outbox goes to the address that is right now.
+        let right = Server::start(|_| Answer::status(200));
+        feed.edit(&receiver.url(), &right.url());
+        feed.once().output().expect_code(0);
+        assert_eq!(received(&right.seen(), |_, _| true), numbers(50));
+    }
+}
