@@ -63,13 +63,16 @@
 //! [`Feed::run`] polls, settles, waits and retries. Whoever wants to do so
 //! himself calls [`Feed::poll`] and [`Feed::settle`] in turn: not to poll is
 //! backpressure. [`Store`] and [`Sink`] are what a program replaces with its
-//! own; [`Transformer`] uses a plugin's mapping alone.
+//! own (`examples/embed.rs` replaces both); [`Transformer`] uses a plugin's
+//! mapping alone.
 //!
 //! # To understand it
 //!
 //! Start with [`Feed`], whose module says in numbered steps how a batch becomes
 //! durable; then `instance.rs` (calls into the sandbox), and what the sandbox
 //! may reach: `http.rs` with `egress.rs` and `gate.rs`, `keyvalue.rs`, `vault.rs`.
+
+#![deny(missing_docs)]
 
 mod bindings;
 mod clean;

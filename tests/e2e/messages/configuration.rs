@@ -226,7 +226,7 @@ fn no_file() {
         str![[r#"
 error: feeds.toml: the configuration can't be read: No such file or directory (os error 2)
 
-hint: name a file with `-c`, or use `--plugin`
+hint: name a file or a folder of files with `-c`, or use `--plugin`
 
 
 "#]]
