@@ -303,7 +303,9 @@ mod tests {
 
         let mut feed = open_at(&url, folder.path()).await;
         let again = feed.poll(true).await.unwrap();
-        assert_eq!((again.checkpoint, &again.events), (2, &lost.events));
+        assert_eq!(again.checkpoint, lost.checkpoint);
+        // It may have more by now.
+        assert!(again.events.starts_with(&lost.events));
         feed.settle(again).await.unwrap();
         drain(&mut feed).await.unwrap();
         assert_eq!(delivered(folder.path()), numbers());

@@ -216,7 +216,7 @@ fn response_head() {
 #[test]
 fn response() {
     let answer = Answer::text("x".repeat(1_001));
-    let reason = "the body is larger than `limits.response`";
+    let reason = "the answer has more than 1000 bytes (`limits.response`)";
     request_fails(answer, "size = 0", "response = 1000", reason);
 }
 
