@@ -8,7 +8,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 use source_host::{
-    BoxFuture, Commit, Delivery, Error, Outgoing, Result, Sink, SqliteStore, Status, Store,
+    BoxFuture, Commit, Delivered, Delivery, Error, Outgoing, Result, Sink, SqliteStore, Status,
+    Store,
 };
 use tokio::sync::Notify;
 
@@ -108,6 +109,10 @@ impl Store for BrittleStore {
         Box::pin(self.mishaps.around(self.store.outbox(feed)))
     }
 
+    fn replan<'a>(&'a self, feed: &'a str, delivery: &'a Delivery) -> BoxFuture<'a, Result<()>> {
+        Box::pin(self.mishaps.around(self.store.replan(feed, delivery)))
+    }
+
     fn delivered<'a>(&'a self, feed: &'a str) -> BoxFuture<'a, Result<()>> {
         Box::pin(self.mishaps.around(self.store.delivered(feed)))
     }
@@ -157,7 +162,7 @@ impl Sink for BrittleSink {
         &'a self,
         plan: &'a Value,
         events: &'a bytes::Bytes,
-    ) -> BoxFuture<'a, Result<()>> {
+    ) -> BoxFuture<'a, Result<Delivered>> {
         Box::pin(async {
             let at = plan.as_u64().unwrap() as usize;
             let half = events.len() / 2;
@@ -165,7 +170,8 @@ impl Sink for BrittleSink {
             self.write(at, &events[..half]);
             self.mishaps.pass().await.map_err(Error::sink)?;
             self.write(at + half, &events[half..]);
-            self.mishaps.pass().await.map_err(Error::sink)
+            self.mishaps.pass().await.map_err(Error::sink)?;
+            Ok(Delivered::Whole)
         })
     }
 }
