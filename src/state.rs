@@ -5,18 +5,18 @@
 //! they are many, the ids at the position and the table of tiles. Such a key
 //! has a number and is never changed. New keys are written first, the head
 //! last, old keys deleted after it: whichever write is the last to succeed, the
-//! head that is found names keys that are whole.
+//! head that is found names keys that are whole. It also names what is
+//! obsolete, so that what a tear has left behind goes with the next writes.
 
+mod head;
 mod table;
-
-use std::collections::VecDeque;
+mod upgrade;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use crate::collect::audit::Outcome;
-use crate::collect::lateness::Lateness;
+use self::head::{Blob, FillHead, Head, LedgerHead, Values};
 use crate::collect::ledger::{Identity, Known, Ledger};
 use crate::collect::memory::{Fill, Memory};
 use crate::collect::tiles::{self, Keys, Tiles};
@@ -30,6 +30,10 @@ pub const FORMAT: u32 = 3;
 /// third more. A head has four such parts at most, and 256 KiB are allowed a
 /// value.
 const INLINE: usize = 32 << 10;
+
+/// So many keys are deleted before a head, and as many after it; others wait
+/// for the next one.
+const MAX_DELETES: u64 = 4_096;
 
 /// What is longer is cut into values of so many bytes.
 const VALUE: usize = 192 << 10;
@@ -66,69 +70,6 @@ pub struct Slot {
     /// Keys that the stored head no longer names: perhaps not deleted yet.
     obsolete: Vec<Keys>,
 }
-
-#[derive(Debug, Deserialize, Serialize)]
-struct Head {
-    format: u32,
-    version: String,
-    origin: String,
-    organization: Option<String>,
-    sequence: u64,
-    #[serde(flatten)]
-    ledger: LedgerHead,
-    fill: Option<FillHead>,
-    selection: Option<u32>,
-    start_setting: Option<String>,
-    audit: Outcome,
-    lateness: Lateness,
-    surveyed: Option<i64>,
-    #[serde(default)]
-    warned: Option<i64>,
-    next: u64,
-    obsolete: Vec<(u64, u64)>,
-}
-
-#[derive(Debug, Deserialize, Serialize)]
-struct LedgerHead {
-    start: i64,
-    position: i64,
-    ids: Blob,
-    tiles: Blob,
-}
-
-#[derive(Debug, Deserialize, Serialize)]
-struct FillHead {
-    end: i64,
-    #[serde(flatten)]
-    ledger: LedgerHead,
-}
-
-/// Bytes in the head (base64), or under the keys with these numbers.
-#[derive(Debug, Default, Deserialize, Serialize)]
-#[serde(untagged)]
-enum Blob {
-    #[default]
-    None,
-    Inline(String),
-    Keys(Vec<u64>),
-}
-
-/// Format 1: a position and its ids, no tiles.
-#[derive(Debug, Deserialize)]
-struct HeadV1 {
-    version: String,
-    origin: String,
-    organization: Option<String>,
-    sequence: u64,
-    start: i64,
-    position: i64,
-    ids: String,
-    keys: Vec<u64>,
-    obsolete: Vec<u64>,
-}
-
-/// Values of keys, in the order in which a head names them.
-type Values = VecDeque<Vec<u8>>;
 
 /// A head as it was read, and what it names beside it.
 #[derive(Debug)]
@@ -181,21 +122,14 @@ impl Slot {
             version: String,
         }
         let version: Version = serde_json::from_slice(bytes).map_err(|_| self.corrupt())?;
-        let head = match version.format {
-            1 => serde_json::from_slice::<HeadV1>(bytes).map(Head::from),
-            // Like today's, but its tables of tiles can't be told apart: tiles
-            // begin at the position, as after format 1.
-            2 => serde_json::from_slice(bytes).map(Head::without_tiles),
-            FORMAT => serde_json::from_slice(bytes),
-            _ => {
-                return Err(Error::Storage(
-                    Failure::new(format!(
-                        "the state was written by a newer version of the plugin ({})",
-                        version.version
-                    ))
-                    .hint("load that version or a later one; this one would lose its place"),
-                ));
-            }
+        let Some(head) = upgrade::read(version.format, bytes) else {
+            return Err(Error::Storage(
+                Failure::new(format!(
+                    "the state was written by a newer version of the plugin ({})",
+                    version.version
+                ))
+                .hint("load that version or a later one; this one would lose its place"),
+            ));
         };
         let head = head.map_err(|_| self.corrupt())?;
         let keys = |&(first, last)| Keys { first, last };
@@ -237,13 +171,16 @@ impl Slot {
     /// The writes that make this the stored state.
     pub fn write(&mut self, owner: &Owner, sequence: u64, memory: &mut Memory) -> Vec<Write> {
         let mut writes = Vec::new();
-        let outdated = std::mem::take(&mut self.outdated);
-        let stale = std::mem::replace(&mut self.obsolete, outdated);
+        let (stale, waiting) = tiles::split(std::mem::take(&mut self.obsolete), MAX_DELETES);
+        self.delete(&stale, &mut writes);
+        self.obsolete = std::mem::take(&mut self.outdated);
         let ledger = self.write_ledger(&mut memory.ledger, &mut writes);
         let fill = memory.fill.as_mut().map(|fill| FillHead {
             end: fill.end,
             ledger: self.write_ledger(&mut fill.ledger, &mut writes),
         });
+        let (gone, _) = tiles::split(self.obsolete.clone(), MAX_DELETES);
+        self.obsolete.extend(waiting);
         self.obsolete = tiles::merge(std::mem::take(&mut self.obsolete));
         let head = Head {
             format: FORMAT,
@@ -276,11 +213,7 @@ impl Slot {
             self.head.clone(),
             serde_json::to_vec(&head).unwrap_or_default(),
         ));
-        let deleted = stale
-            .iter()
-            .chain(&self.obsolete)
-            .flat_map(|keys| keys.numbers());
-        writes.extend(deleted.map(|number| Write::Delete(self.key(number))));
+        self.delete(&gone, &mut writes);
         writes
     }
 
@@ -324,6 +257,11 @@ impl Slot {
         writes.push(Write::Set(self.key(number), value));
         number
     }
+
+    fn delete(&self, keys: &[Keys], writes: &mut Vec<Write>) {
+        let numbers = keys.iter().flat_map(|keys| keys.numbers());
+        writes.extend(numbers.map(|number| Write::Delete(self.key(number))));
+    }
 }
 
 impl Restoring {
@@ -359,91 +297,6 @@ impl Restoring {
                 warned: head.warned,
             },
         })
-    }
-}
-
-impl Head {
-    /// Everything that may lie in other keys, in order.
-    fn blobs(&self) -> impl Iterator<Item = &Blob> {
-        let fill = self.fill.as_ref().map(|fill| &fill.ledger);
-        [Some(&self.ledger), fill]
-            .into_iter()
-            .flatten()
-            .flat_map(|ledger| [&ledger.ids, &ledger.tiles])
-    }
-}
-
-impl Head {
-    /// Of format 2. What its tables named is left behind; they themselves go.
-    fn without_tiles(mut self) -> Self {
-        let fill = self.fill.as_mut().map(|fill| &mut fill.ledger);
-        for ledger in [Some(&mut self.ledger), fill].into_iter().flatten() {
-            let tiles = std::mem::take(&mut ledger.tiles);
-            self.obsolete
-                .extend(tiles.numbers().map(|number| (number, number)));
-        }
-        self.audit = Outcome::default();
-        self
-    }
-}
-
-impl From<HeadV1> for Head {
-    fn from(head: HeadV1) -> Self {
-        let numbers = head.keys.iter().chain(&head.obsolete);
-        Self {
-            next: numbers.max().map_or(0, |last| last + 1),
-            format: FORMAT,
-            version: head.version,
-            origin: head.origin,
-            organization: head.organization,
-            sequence: head.sequence,
-            ledger: LedgerHead {
-                start: head.start,
-                position: head.position,
-                ids: if head.keys.is_empty() {
-                    Blob::Inline(head.ids)
-                } else {
-                    Blob::Keys(head.keys)
-                },
-                tiles: Blob::None,
-            },
-            fill: None,
-            selection: None,
-            start_setting: None,
-            audit: Outcome::default(),
-            lateness: Lateness::default(),
-            surveyed: None,
-            warned: None,
-            obsolete: head
-                .obsolete
-                .iter()
-                .map(|number| (*number, *number))
-                .collect(),
-        }
-    }
-}
-
-impl Blob {
-    fn numbers(&self) -> impl Iterator<Item = u64> {
-        let numbers = match self {
-            Self::Keys(numbers) => numbers.as_slice(),
-            Self::None | Self::Inline(_) => &[],
-        };
-        numbers.iter().copied()
-    }
-
-    fn read(&self, values: &mut Values) -> Option<Vec<u8>> {
-        match self {
-            Self::None => Some(Vec::new()),
-            Self::Inline(text) => BASE64.decode(text).ok(),
-            Self::Keys(numbers) => {
-                let mut bytes = Vec::new();
-                for _ in numbers {
-                    bytes.append(&mut values.pop_front()?);
-                }
-                Some(bytes)
-            }
-        }
     }
 }
 

@@ -21,7 +21,7 @@ pub mod ids;
 
 use std::collections::VecDeque;
 
-pub use self::ids::{Ids, Keys, merge};
+pub use self::ids::{Ids, Keys, merge, split};
 use super::ledger::Identity;
 
 /// Rows after which a tile is closed at the next edge, while it is younger

@@ -2,6 +2,8 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::collect::account::Account;
+use crate::collect::audit::Outcome;
+use crate::collect::lateness::Lateness;
 
 fn apply(store: &mut BTreeMap<String, Vec<u8>>, writes: &[Write]) {
     for write in writes {
@@ -181,26 +183,28 @@ fn format_1_is_read_and_its_keys_go() {
     }
 }
 
+/// As it was written, but for `ids`: its tables had two layouts.
+fn format_2(next: u64, ids: &str, tiles: &[u64]) -> Vec<u8> {
+    format!(
+        r#"{{"format":2,"version":"0.1.0","origin":"https://api.jumpcloud.com","organization":"a","sequence":9,"start":1000,"position":1500,"ids":{ids},"tiles":{tiles:?},"fill":{{"end":1000,"start":100,"position":300,"ids":"","tiles":"AAEC"}},"selection":7,"start_setting":"Back(86400000)","audit":{{"at":1600,"reconciled_to":1400,"counted":3,"read":3,"doubted":false}},"lateness":{lateness},"surveyed":1600,"next":{next},"obsolete":[[2,3]]}}"#,
+        lateness = serde_json::to_string(&Lateness::default()).unwrap(),
+    )
+    .into_bytes()
+}
+
 #[test]
-fn format_2_is_read_without_its_tiles_and_their_table_goes() {
-    // As it was written, but for `ids`: its tables had two layouts.
-    let ids = BASE64.encode(encode(&[Known {
+fn format_2_is_read_without_its_tiles() {
+    let known = Known {
         time: 2_000,
         dated: true,
         id: Identity(5),
-    }]));
-    let text = format!(
-        r#"{{"format":2,"version":"0.1.0","origin":"https://api.jumpcloud.com","organization":"a","sequence":9,"start":1000,"position":1500,"ids":"{ids}","tiles":[4,5],"fill":{{"end":1000,"start":100,"position":300,"ids":"","tiles":"AAEC"}},"selection":7,"start_setting":"Back(86400000)","audit":{{"at":1600,"reconciled_to":1400,"counted":3,"read":3,"doubted":false}},"lateness":{lateness},"surveyed":1600,"next":6,"obsolete":[[2,3]]}}"#,
-        lateness = serde_json::to_string(&Lateness::default()).unwrap(),
-    );
-    let mut store = BTreeMap::from([("head".to_owned(), text.into_bytes())]);
-    for number in [4, 5] {
-        store.insert(format!("head.ids.{number}"), b"another layout".to_vec());
-    }
+    };
+    let ids = format!("{:?}", BASE64.encode(encode(&[known])));
+    let store = BTreeMap::from([("head".to_owned(), format_2(6, &ids, &[4, 5]))]);
     let Restored {
         owner,
         sequence,
-        mut memory,
+        memory,
     } = read(&store).unwrap();
     assert_eq!((sequence, owner.organization.as_deref()), (9, Some("a")));
     let ledger = &memory.ledger;
@@ -214,13 +218,57 @@ fn format_2_is_read_without_its_tiles_and_their_table_goes() {
         (memory.selection, &memory.outcome),
         (Some(7), &Outcome::default())
     );
-    let mut slot = Slot::new(None);
-    slot.read_head(&store["head"]).unwrap();
-    for sequence in [10, 11] {
-        apply(&mut store, &slot.write(&owner, sequence, &mut memory));
+}
+
+#[test]
+fn nothing_of_format_2_stays_behind() {
+    // Its tiles may have named any of these.
+    let mut store: BTreeMap<_, _> = (0..10_000)
+        .map(|number| (format!("head.ids.{number}"), Vec::new()))
+        .collect();
+    let head = format_2(10_000, "[5000,7]", &[9_998, 9_999]);
+    store.insert("head".to_owned(), head);
+    for sequence in 10..14 {
+        let Restored {
+            owner, mut memory, ..
+        } = read(&store).unwrap();
+        let mut slot = Slot::new(None);
+        slot.read_head(&store["head"]).unwrap();
+        let writes = slot.write(&owner, sequence, &mut memory);
+        assert!(writes.len() < 10_000, "a few at a time");
+        apply(&mut store, &writes);
     }
-    assert_eq!(read(&store).unwrap().memory, memory);
+    let memory = read(&store).unwrap().memory;
     assert_eq!(store.len(), 1 + named(&memory, &store["head"]));
+}
+
+fn includes(all: &serde_json::Value, some: &serde_json::Value) -> bool {
+    match (all.as_object(), some.as_object()) {
+        (Some(all), Some(some)) => some
+            .iter()
+            .all(|(name, value)| all.get(name).is_some_and(|one| includes(one, value))),
+        _ => all == some,
+    }
+}
+
+#[test]
+fn what_format_3_has_stored_is_read() {
+    let stored = include_bytes!("format-3.json");
+    let store = BTreeMap::from([("head".to_owned(), stored.to_vec())]);
+    let mut memory = memory(10);
+    memory.outcome.at = Some(1_600);
+    memory.lateness.note(70_000);
+    memory.surveyed = Some(1_600);
+    let writes = Slot::new(None).write(&owner(), 9, &mut memory);
+    // What is added may be absent; anything else is another `FORMAT`.
+    let Some(Write::Set(_, written)) = writes.last() else {
+        panic!("{writes:?}");
+    };
+    let json = |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes).unwrap();
+    let (written, mut stored) = (json(written), json(stored));
+    stored["version"] = written["version"].clone();
+    assert!(includes(&written, &stored), "{written}");
+    assert_eq!(read(&store).unwrap().memory, memory);
 }
 
 #[test]

@@ -124,6 +124,24 @@ pub fn merge(mut keys: Vec<Keys>) -> Vec<Keys> {
     merged.stored
 }
 
+/// The first `most` of these keys, and the others.
+pub fn split(keys: Vec<Keys>, mut most: u64) -> (Vec<Keys>, Vec<Keys>) {
+    let (mut head, mut rest) = (Vec::new(), Vec::new());
+    for Keys { first, last } in keys {
+        let middle = first.saturating_add(most).min(last.saturating_add(1));
+        if first < middle {
+            let last = middle - 1;
+            head.push(Keys { first, last });
+            most -= middle - first;
+        }
+        if middle <= last {
+            let first = middle;
+            rest.push(Keys { first, last });
+        }
+    }
+    (head, rest)
+}
+
 /// Ids as they are stored.
 pub fn encode(ids: &[u64]) -> Vec<u8> {
     ids.iter().flat_map(|id| id.to_be_bytes()).collect()

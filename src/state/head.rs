@@ -1,0 +1,94 @@
+//! The head of a state: JSON, so that a person can read it.
+
+use std::collections::VecDeque;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::{Deserialize, Serialize};
+
+use crate::collect::audit::Outcome;
+use crate::collect::lateness::Lateness;
+
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Head {
+    pub format: u32,
+    pub version: String,
+    pub origin: String,
+    pub organization: Option<String>,
+    pub sequence: u64,
+    #[serde(flatten)]
+    pub ledger: LedgerHead,
+    pub fill: Option<FillHead>,
+    pub selection: Option<u32>,
+    pub start_setting: Option<String>,
+    pub audit: Outcome,
+    pub lateness: Lateness,
+    pub surveyed: Option<i64>,
+    #[serde(default)]
+    pub warned: Option<i64>,
+    pub next: u64,
+    pub obsolete: Vec<(u64, u64)>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+pub struct LedgerHead {
+    pub start: i64,
+    pub position: i64,
+    pub ids: Blob,
+    pub tiles: Blob,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+pub struct FillHead {
+    pub end: i64,
+    #[serde(flatten)]
+    pub ledger: LedgerHead,
+}
+
+/// Bytes in the head (base64), or under the keys with these numbers.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(untagged)]
+pub enum Blob {
+    #[default]
+    None,
+    Inline(String),
+    Keys(Vec<u64>),
+}
+
+/// Values of keys, in the order in which a head names them.
+pub type Values = VecDeque<Vec<u8>>;
+
+impl Head {
+    /// Everything that may lie in other keys, in order.
+    pub fn blobs(&self) -> impl Iterator<Item = &Blob> {
+        let fill = self.fill.as_ref().map(|fill| &fill.ledger);
+        [Some(&self.ledger), fill]
+            .into_iter()
+            .flatten()
+            .flat_map(|ledger| [&ledger.ids, &ledger.tiles])
+    }
+}
+
+impl Blob {
+    pub fn numbers(&self) -> impl Iterator<Item = u64> {
+        let numbers = match self {
+            Self::Keys(numbers) => numbers.as_slice(),
+            Self::None | Self::Inline(_) => &[],
+        };
+        numbers.iter().copied()
+    }
+
+    pub fn read(&self, values: &mut Values) -> Option<Vec<u8>> {
+        match self {
+            Self::None => Some(Vec::new()),
+            Self::Inline(text) => BASE64.decode(text).ok(),
+            Self::Keys(numbers) => {
+                let mut bytes = Vec::new();
+                for _ in numbers {
+                    bytes.append(&mut values.pop_front()?);
+                }
+                Some(bytes)
+            }
+        }
+    }
+}
