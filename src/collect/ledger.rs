@@ -43,9 +43,6 @@ pub struct Ledger {
 struct Pending {
     time: i64,
     rows: u64,
-    /// Records without a time are among them, which lie somewhere after the
-    /// rows before.
-    glued: bool,
 }
 
 /// The place of an undated record after which nothing has come yet.
@@ -170,14 +167,14 @@ impl Ledger {
     pub fn begin(&mut self, scope: Scope) {
         self.pending.clear();
         self.unsure.clear();
-        let at_position = (self.position, Identity::MIN)..=(self.position, Identity::MAX);
-        self.carried = self.places.range(at_position).map(|(_, id)| *id).collect();
+        self.carried = self.at_position().collect();
         self.tiles.set_scope(scope);
     }
 
     /// Closes the last tile at the position, if it can be.
     pub fn seal(&mut self) {
-        if !self.has_unplaced() {
+        // What is placed at the position may lie before.
+        if !self.has_unplaced() && self.at_position().next().is_none() {
             self.tiles.seal(self.position);
         }
     }
@@ -187,6 +184,12 @@ impl Ledger {
         self.places
             .last()
             .is_some_and(|(time, _)| *time == UNPLACED)
+    }
+
+    /// Records without a time that lie at the position or before.
+    fn at_position(&self) -> impl Iterator<Item = Identity> {
+        let range = (self.position, Identity::MIN)..=(self.position, Identity::MAX);
+        self.places.range(range).map(|(_, id)| *id)
     }
 
     /// More records without a time may have come than are known.
@@ -305,11 +308,7 @@ impl Account for Ledger {
         let rows = 1 + undated.len() as u64;
         match self.pending.back_mut() {
             Some(last) if last.time == time => last.rows += rows,
-            _ => self.pending.push_back(Pending {
-                time,
-                rows,
-                glued: !undated.is_empty(),
-            }),
+            _ => self.pending.push_back(Pending { time, rows }),
         }
     }
 
@@ -322,7 +321,10 @@ impl Account for Ledger {
         let unplaced = self.has_unplaced();
         while let Some(row) = self.pending.front().copied().filter(|row| row.time < to) {
             self.pending.pop_front();
-            self.tiles.take(row.time, row.rows, row.glued || unplaced);
+            // What is placed here lies somewhere after the row before.
+            let placed = self.places.first();
+            let glued = unplaced || placed.is_some_and(|(time, _)| *time <= row.time);
+            self.tiles.take(row.time, row.rows, glued);
             self.settle_ids(row.time + 1);
         }
         self.settle_ids(to);

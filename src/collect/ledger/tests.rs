@@ -70,6 +70,40 @@ fn an_undated_record_is_known_until_it_is_sure_to_lie_behind() {
     assert!(!ledger.knows(None, A));
 }
 
+/// It lies somewhere after 100, and no later than 150: so there is no edge
+/// between, whatever becomes of the walk.
+#[test]
+fn no_edge_lies_where_an_undated_record_may() {
+    let scope = Scope {
+        now: 10_000_000_000,
+        ..Scope::default()
+    };
+    for broken in [false, true] {
+        let mut ledger = Ledger::new(0);
+        ledger.begin(scope);
+        for n in 0..500 {
+            ledger.advance(n / 5);
+            ledger.read(n / 5, &[]);
+        }
+        ledger.note(None, A);
+        ledger.advance(150);
+        ledger.read(150, &[A]);
+        ledger.seal();
+        assert!(ledger.tiles().closed().is_empty());
+        if broken {
+            ledger.begin(scope);
+            ledger.read(150, &[]);
+        }
+        ledger.advance(160);
+        ledger.read(160, &[]);
+        ledger.seal();
+        let tiles: Vec<_> = ledger.tiles().closed().iter().collect();
+        assert_eq!(tiles.len(), 1);
+        assert_eq!((tiles[0].to, tiles[0].rows), (158, 502));
+        assert!(!ledger.knows(None, A));
+    }
+}
+
 #[test]
 fn future_ids_are_counted() {
     let mut ledger = Ledger::new(0);
