@@ -8,7 +8,8 @@ use crate::error::{Error, Problem};
 use crate::finding::Kind;
 use crate::settings::DAY;
 
-/// Distance kept from the edge, in ms.
+/// Distance kept from the edge, in ms. A position is moved so far from it once
+/// it has come half as near: or it would be moved again with each look.
 const MARGIN: i64 = 60_000;
 
 /// For how long events are kept, as far as is known.
@@ -32,7 +33,7 @@ impl Retention {
     /// before, what lies between is gone.
     pub fn keep(self, ledger: &mut Ledger, now: i64, batch: &mut Batch) {
         let oldest = self.oldest(now);
-        if ledger.position() >= oldest {
+        if ledger.position() >= oldest.saturating_sub(MARGIN / 2) {
             return;
         }
         let (from, to, days) = (rfc3339(ledger.position()), rfc3339(oldest), self.ms / DAY);
