@@ -9,7 +9,7 @@
 //! ```
 //!
 //! [`choose`] alone decides what is next; [`walk`] alone reads pages, whatever
-//! for; [`audit`] alone compares counts. They never call each other: all that
+//! for, row by row ([`course`]); [`audit`] alone compares counts. They never call each other: all that
 //! they know lies in [`memory`], in the [`ledger`] and its [`tiles`]. A failure
 //! ends what is under way, and the next poll chooses anew from what was handed
 //! out.
@@ -19,6 +19,7 @@ mod answer;
 pub mod audit;
 pub mod call;
 mod choose;
+pub mod course;
 pub mod lateness;
 pub mod ledger;
 pub mod memory;
@@ -32,10 +33,11 @@ use self::account::Account;
 use self::audit::Audit;
 use self::call::Call;
 use self::choose::{Budget, Cycle};
+use self::course::Desk;
 use self::memory::Memory;
 use self::repair::{Reader, Repair};
 use self::retention::Retention;
-use self::walk::{Desk, Turn, Walk};
+use self::walk::{Turn, Walk};
 use crate::api::{self, Query, Request};
 use crate::batch::{Batch, Limits, Output, Progress};
 use crate::clock::{Clock, Reading};
@@ -297,7 +299,7 @@ impl Collector {
             return Ok(Need::Caught);
         };
         let mut reader;
-        let account: &mut dyn Account = match (reason, &mut memory.fill) {
+        let account: &mut dyn Account = match (&mut *reason, &mut memory.fill) {
             (Reason::Repair(repair), _) => {
                 reader = Reader {
                     repair,
@@ -341,6 +343,14 @@ impl Collector {
                     true => self.choose(shared),
                     false => Ok(Need::HandOut),
                 }
+            }
+            Turn::Enough => {
+                match reason {
+                    Reason::Follow => self.cycle.follow(shared.reading.monotonic),
+                    Reason::Fill => self.cycle.filled = true,
+                    Reason::Repair(_) => (self.audit, self.cycle.audited) = (None, true),
+                }
+                Err(Halt::Restart)
             }
             Turn::Restart => {
                 self.mixed = walk.is_mixed();

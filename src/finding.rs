@@ -79,8 +79,8 @@ findings! {
         "Nobody knows when the credential expires: JumpCloud does not tell.",
         "Set `token_expires` to the day chosen when the key was made; you are warned in time.";
     FarFuture "far-future-events" Warning:
-        "More than 10,000 events are dated in the future.",
-        "Look for devices with a wrong clock; events dated more than a day ahead wait for their day.";
+        "10,000 events or more are dated in the future.",
+        "Look for devices with a wrong clock; the others wait for their time.";
     Gap "gap" Error:
         "Events are gone: the feed stood still for longer than JumpCloud keeps them.",
         "Note the period named; no collector can fetch it any more.";

@@ -1,6 +1,7 @@
 //! What to do next: the one place that decides it.
 
 use super::audit::{Audit, Task};
+use super::course::{FUTURE_CROWD, MAX_FUTURE};
 use super::ledger::Ledger;
 use super::memory::Memory;
 use super::repair::Repair;
@@ -20,10 +21,6 @@ use crate::survey;
 /// has told JumpCloud's: the first request looks so far back, in ms.
 const FIRST_LOOK: i64 = 3_600_000;
 
-/// So many ids in the future are held; beyond, events more than a day ahead
-/// wait for their day.
-const MAX_FUTURE_IDS: usize = 10_000;
-
 /// An audit begins so long after the last one, in ms.
 const AUDIT_EVERY: i64 = 300_000;
 
@@ -39,7 +36,7 @@ pub struct Cycle {
     /// When it was, by the monotonic clock.
     since: u64,
     /// An audit has ended.
-    audited: bool,
+    pub audited: bool,
     /// What lies before has been read, as far as it can be.
     pub filled: bool,
 }
@@ -183,11 +180,9 @@ impl Collector {
             );
         }
         let mut end = None;
-        if ledger.after(now) > MAX_FUTURE_IDS {
-            shared.batch.find(
-                Kind::FarFuture,
-                "more than 10,000 events are dated in the future",
-            );
+        // None of them is to be read again and again: they wait for their day.
+        if ledger.after(now) >= MAX_FUTURE {
+            shared.batch.find(Kind::FarFuture, FUTURE_CROWD);
             end = Some(now.saturating_add(DAY));
         }
         let start = ledger.position();

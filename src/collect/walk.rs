@@ -16,19 +16,11 @@ use std::collections::VecDeque;
 use serde_json::value::RawValue;
 
 use super::RequestId;
-use super::account::Account;
-use super::ledger::Identity;
+use super::course::{Course, Desk, Row};
 use super::page::Page;
 use crate::api::{Head, Query};
-use crate::batch::{Added, Batch, Limits, Output};
-use crate::clock::rfc3339;
-use crate::error::{Error, Problem, Result};
-use crate::event::{Event, Reject};
-use crate::finding::Kind;
-use crate::split::{Broken, Piece, Refused};
-
-/// What is younger than this may still be joined by others, in ms.
-pub const SETTLE: i64 = 120_000;
+use crate::error::{Error, Result};
+use crate::split::{Broken, Piece};
 
 /// So many cursors are remembered, to see when one comes again.
 const MAX_CURSORS: usize = 1_024;
@@ -49,48 +41,6 @@ pub struct Walk {
     course: Course,
 }
 
-/// How far the walk has come.
-#[derive(Debug)]
-struct Course {
-    /// Time of the last row, in ms.
-    last: i64,
-    /// The position has met what is not settled, and stays there.
-    held: bool,
-    /// JumpCloud's time at the current page.
-    date: i64,
-    /// First row of the current page, and of the one before.
-    first: Option<(i64, Identity)>,
-    first_before: Option<(i64, Identity)>,
-    /// Rows of other organisations are known to come among ours.
-    mixed: bool,
-    /// Undated records since the last row with a time.
-    undated: Vec<Identity>,
-    /// The current page has a row of our own organisation.
-    own: bool,
-    /// An organisation whose rows came before any of our own.
-    foreign: Option<String>,
-    /// Rows from here on belong to others.
-    until: i64,
-    /// Such a row has come: `end_time` is inclusive.
-    at_end: bool,
-}
-
-/// What is read goes here; lent for one call.
-pub struct Desk<'a> {
-    /// Where it is entered.
-    pub account: &'a mut dyn Account,
-    /// Our organisation, once it is known.
-    pub organization: &'a mut Option<String>,
-    /// What is handed out.
-    pub batch: &'a mut Batch,
-    /// Its bounds.
-    pub limits: Limits,
-    /// What the settings say of it.
-    pub output: Output,
-    /// Records received since the feed was opened.
-    pub received: &'a mut u64,
-}
-
 /// What a walk needs next.
 #[derive(Debug)]
 pub enum Turn {
@@ -102,6 +52,8 @@ pub enum Turn {
     HandOut,
     /// Nothing: all is read.
     End,
+    /// Nothing: no more can be taken now; what is left waits.
+    Enough,
     /// To be begun anew from the position, without an error.
     Restart,
     /// Nothing: it failed.
@@ -111,29 +63,10 @@ pub enum Turn {
     Garbage(Vec<u8>),
 }
 
-/// What became of a row.
-enum Row {
-    Taken,
-    Full,
-    Restart,
-}
-
 impl Walk {
     /// A walk whose first page is asked for with this request.
     pub fn new(query: Query, limit: u32, mixed: bool, request: RequestId) -> Self {
-        let course = Course {
-            until: query.end.unwrap_or(i64::MAX),
-            at_end: false,
-            last: query.start,
-            held: false,
-            date: i64::MIN,
-            first: None,
-            first_before: None,
-            mixed,
-            undated: Vec::new(),
-            own: false,
-            foreign: None,
-        };
+        let course = Course::new(query.start, query.end, mixed);
         let page = Page::new(request, None);
         Self {
             query,
@@ -159,12 +92,12 @@ impl Walk {
     /// Whether rows of other organisations came before any of our own: only a
     /// second reading can tell a mix from a change of hands.
     pub fn is_mixed(&self) -> bool {
-        self.course.mixed || self.course.foreign.is_some()
+        self.course.is_mixed()
     }
 
     /// Whether an event was found at the very ms at which the query ends.
     pub fn met_end(&self) -> bool {
-        self.course.at_end
+        self.course.met_end()
     }
 
     /// The requests that are open.
@@ -182,7 +115,7 @@ impl Walk {
     /// The head of an answer with status 200; `date` is JumpCloud's time at it.
     pub fn head(&mut self, request: RequestId, head: &Head, date: i64) -> Result<()> {
         if self.page.request() == request {
-            self.course.date = date;
+            self.course.set_date(date);
         }
         self.page(request)
             .map_or(Ok(()), |page| page.head(head, date))
@@ -221,7 +154,7 @@ impl Walk {
             {
                 // Rows that tell no time, or all the same, have no order that
                 // would show it.
-                if self.cursors.iter().any(|known| known.get() == cursor.get()) {
+                if self.went_back(&cursor) {
                     return Turn::Fail(Error::protocol("`X-Search_after` went back"));
                 }
                 self.cursors.push_back(cursor.clone());
@@ -240,6 +173,7 @@ impl Walk {
             match self.read_rows(desk) {
                 Ok(Row::Taken) => {}
                 Ok(Row::Full) => return Turn::HandOut,
+                Ok(Row::Enough) => return Turn::Enough,
                 Ok(Row::Restart) => return Turn::Restart,
                 Err(Stop::Failed(error)) => return Turn::Fail(error),
                 Err(Stop::Garbage(bytes)) => return Turn::Garbage(bytes),
@@ -298,10 +232,21 @@ impl Walk {
                     self.pending = Some(bytes.to_vec());
                     return Ok(Row::Full);
                 }
-                Row::Restart => return Ok(Row::Restart),
+                other => return Ok(other),
             }
         }
         Ok(Row::Full)
+    }
+
+    /// Whether a cursor came before, or names an earlier time than the last one:
+    /// its first element is the time of the last row, where it is a number.
+    fn went_back(&self, cursor: &RawValue) -> bool {
+        let again = self.cursors.iter().any(|known| known.get() == cursor.get());
+        let last = self.cursors.back().and_then(|last| time_of(last));
+        again
+            || last
+                .zip(time_of(cursor))
+                .is_some_and(|(last, time)| time < last)
     }
 
     fn page(&mut self, request: RequestId) -> Option<&mut Page> {
@@ -315,26 +260,7 @@ impl Walk {
     /// The end of a page: what it said of itself against what came.
     fn close_page(&self, desk: &Desk<'_>) -> Result<()> {
         self.page.check()?;
-        let Course {
-            foreign,
-            own,
-            first,
-            first_before,
-            ..
-        } = &self.course;
-        if let (Some(theirs), false, Some(ours)) = (foreign, own, &desk.organization) {
-            let message =
-                format!("it belongs to organisation {theirs}, but this feed collects {ours}");
-            return Err(Error::BadSettings(vec![
-                Problem::new("token", message)
-                    .hint("give the other organisation a feed of its own")
-                    .hint("or reset this feed, if it is to begin anew with the other organisation"),
-            ]));
-        }
-        if first.is_some() && first == first_before {
-            return Err(Error::protocol("the same page came twice"));
-        }
-        Ok(())
+        self.course.close_page(desk.organization.as_deref())
     }
 }
 
@@ -350,156 +276,7 @@ impl From<Error> for Stop {
     }
 }
 
-impl Course {
-    /// Takes the bytes of one row.
-    fn record(&mut self, bytes: &[u8], desk: &mut Desk<'_>) -> Result<Row> {
-        let event = match Event::parse(bytes) {
-            Ok(event) => event,
-            Err(reject) => {
-                let id = Identity::new(None, None, bytes);
-                self.undated(id, desk, |batch, number| {
-                    dead_letter(batch, number, &reject, bytes)
-                });
-                return Ok(Row::Taken);
-            }
-        };
-        let organization = event.organization();
-        let id = Identity::new(organization.as_deref(), event.id().as_deref(), bytes);
-        let time = match event.time() {
-            Ok(time) => time,
-            Err(reject) => {
-                self.undated(id, desk, |batch, number| {
-                    dead_letter(batch, number, &reject, bytes)
-                });
-                return Ok(Row::Taken);
-            }
-        };
-        if time < self.last {
-            let (this, last) = (rfc3339(time), rfc3339(self.last));
-            return Err(Error::protocol(format!(
-                "an event of {this} comes after {last}"
-            )));
-        }
-        if time >= self.until {
-            (self.last, self.at_end) = (time, true);
-            return Ok(Row::Taken);
-        }
-        if let Some(theirs) = organization.as_deref() {
-            match self.owner(theirs, desk) {
-                Owner::Ours => {}
-                Owner::Unclear => return Ok(Row::Taken),
-                Owner::Mixed => return Ok(Row::Restart),
-            }
-        }
-        if desk.account.knows(Some(time), id) {
-            desk.batch.counters.duplicates += 1;
-        } else {
-            match desk.batch.add(&event, desk.output, desk.limits) {
-                Ok(Added::Full) => return Ok(Row::Full),
-                Ok(Added::NotSelected) => {}
-                Ok(Added::Emitted) => desk.account.note(Some(time), id),
-                Err(reject) => {
-                    dead_letter(desk.batch, *desk.received + 1, &reject, bytes);
-                    desk.account.note(Some(time), id);
-                }
-            }
-        }
-        self.take((time, id), desk);
-        self.follow(time, desk.account);
-        desk.account.read(time, &self.undated);
-        self.undated.clear();
-        Ok(Row::Taken)
-    }
-
-    /// Takes a row that was not even read.
-    fn refused(&mut self, refused: Refused, desk: &mut Desk<'_>) {
-        let id = Identity::of_hash(&refused.sha256);
-        self.undated(id, desk, |batch, number| batch.refuse(number, refused));
-    }
-
-    /// Takes a row without a readable time: a dead letter, unless it was one
-    /// before.
-    fn undated(&mut self, id: Identity, desk: &mut Desk<'_>, reject: impl FnOnce(&mut Batch, u64)) {
-        if self.at_end {
-            return;
-        }
-        if desk.account.knows(None, id) {
-            desk.batch.counters.duplicates += 1;
-        } else {
-            reject(desk.batch, *desk.received + 1);
-            desk.account.note(None, id);
-        }
-        self.undated.push(id);
-        self.take((self.last, id), desk);
-    }
-
-    /// A row is dealt with.
-    fn take(&mut self, row: (i64, Identity), desk: &mut Desk<'_>) {
-        desk.batch.counters.received += 1;
-        *desk.received += 1;
-        self.last = row.0;
-        self.first.get_or_insert(row);
-    }
-
-    /// The position follows the walk, but never passes what is settled. Held
-    /// back once, it stays for the rest of this walk: what lies between was
-    /// read at an earlier time.
-    fn follow(&mut self, time: i64, account: &mut dyn Account) {
-        if self.held {
-            return;
-        }
-        let settled = self.date.saturating_sub(SETTLE);
-        self.held = time > settled;
-        account.advance(time.min(settled));
-    }
-
-    /// A walk that ends unheld has read all that is settled, rows or none.
-    fn end(&mut self, account: &mut dyn Account) {
-        let settled = self.date.saturating_sub(SETTLE).min(self.until);
-        account.end(&self.undated, (!self.held).then_some(settled));
-    }
-
-    /// The next page is the current one now; its head may still be to come.
-    fn turn_page(&mut self, date: Option<i64>) {
-        self.date = date.unwrap_or(self.date);
-        self.first_before = self.first.take();
-        self.own = false;
-        self.foreign = None;
-    }
-
-    /// Whose row this is. Without `org_ids` the organisation is that of the
-    /// first event. Rows of others are emitted among rows of our own; alone
-    /// they mean that the credential has changed hands.
-    fn owner(&mut self, theirs: &str, desk: &mut Desk<'_>) -> Owner {
-        let ours = desk.organization.get_or_insert_with(|| theirs.to_owned());
-        if ours == theirs {
-            self.own = true;
-            return if self.foreign.is_some() {
-                Owner::Mixed
-            } else {
-                Owner::Ours
-            };
-        }
-        if !self.mixed && !self.own {
-            self.foreign.get_or_insert_with(|| theirs.to_owned());
-            return Owner::Unclear;
-        }
-        let message = format!("events of organisation {theirs} came among those of {ours}");
-        desk.batch.find(Kind::OtherOrganization, message);
-        Owner::Ours
-    }
-}
-
-/// Whose a row is.
-enum Owner {
-    /// To be emitted.
-    Ours,
-    /// Another's, and none of ours has come yet: passed over for now.
-    Unclear,
-    /// Ours, after others were passed over: to be read again, with them.
-    Mixed,
-}
-
-fn dead_letter(batch: &mut Batch, number: u64, reject: &Reject, bytes: &[u8]) {
-    batch.reject(number, reject.code(), reject.to_string(), bytes);
+fn time_of(cursor: &RawValue) -> Option<i64> {
+    let cursor: Vec<serde_json::Value> = serde_json::from_str(cursor.get()).ok()?;
+    cursor.first()?.as_i64()
 }

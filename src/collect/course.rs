@@ -1,0 +1,305 @@
+//! The rows of a walk, one by one: is it in order, of our organisation, not
+//! known yet? Then it goes into the batch; and the position follows.
+
+use super::account::Account;
+use super::ledger::Identity;
+use crate::batch::{Added, Batch, Limits, Output};
+use crate::clock::rfc3339;
+use crate::error::{Error, Problem, Result};
+use crate::event::{Event, Reject};
+use crate::finding::Kind;
+use crate::split::Refused;
+
+/// What is younger than this may still be joined by others, in ms.
+pub const SETTLE: i64 = 120_000;
+
+/// A walk takes so many rows that are dated in the future, and so many that are
+/// not settled: their ids are held. What lies behind waits until the position
+/// has passed some of them.
+pub const MAX_FUTURE: usize = 10_000;
+const MAX_UNSETTLED: usize = 100_000;
+
+/// What operators hear of it.
+pub const FUTURE_CROWD: &str = "10,000 events or more are dated in the future";
+
+/// How far the walk has come.
+#[derive(Debug)]
+pub struct Course {
+    /// Time of the last row, in ms.
+    last: i64,
+    /// The position has met what is not settled, and stays there.
+    held: bool,
+    /// JumpCloud's time at the current page.
+    date: i64,
+    /// First row of the current page, and of the one before.
+    first: Option<(i64, Identity)>,
+    first_before: Option<(i64, Identity)>,
+    /// Rows taken that are dated in the future, and those that are not settled.
+    future: usize,
+    unsettled: usize,
+    /// Rows of other organisations are known to come among ours.
+    mixed: bool,
+    /// Undated records since the last row with a time.
+    undated: Vec<Identity>,
+    /// The current page has a row of our own organisation.
+    own: bool,
+    /// An organisation whose rows came before any of our own.
+    foreign: Option<String>,
+    /// Rows from here on belong to others.
+    until: i64,
+    /// Such a row has come: `end_time` is inclusive.
+    at_end: bool,
+}
+
+/// What is read goes here; lent for one call.
+pub struct Desk<'a> {
+    /// Where it is entered.
+    pub account: &'a mut dyn Account,
+    /// Our organisation, once it is known.
+    pub organization: &'a mut Option<String>,
+    /// What is handed out.
+    pub batch: &'a mut Batch,
+    /// Its bounds.
+    pub limits: Limits,
+    /// What the settings say of it.
+    pub output: Output,
+    /// Records received since the feed was opened.
+    pub received: &'a mut u64,
+}
+
+/// What became of a row.
+pub enum Row {
+    /// It is dealt with.
+    Taken,
+    /// The batch has no room for it.
+    Full,
+    /// No more can be taken now; it and what is left waits.
+    Enough,
+    /// The walk is to be begun anew.
+    Restart,
+}
+
+impl Course {
+    /// From `start`, to `end` if there is one: ms since 1970 UTC. `mixed`: rows
+    /// of other organisations are known to come among ours.
+    pub fn new(start: i64, end: Option<i64>, mixed: bool) -> Self {
+        Self {
+            last: start,
+            held: false,
+            date: i64::MIN,
+            first: None,
+            first_before: None,
+            future: 0,
+            unsettled: 0,
+            mixed,
+            undated: Vec::new(),
+            own: false,
+            foreign: None,
+            until: end.unwrap_or(i64::MAX),
+            at_end: false,
+        }
+    }
+
+    /// JumpCloud's time at the head of the current page.
+    pub fn set_date(&mut self, date: i64) {
+        self.date = date;
+    }
+
+    /// Whether rows of other organisations came before any of our own.
+    pub fn is_mixed(&self) -> bool {
+        self.mixed || self.foreign.is_some()
+    }
+
+    /// Whether an event was found at the very ms at which the query ends.
+    pub fn met_end(&self) -> bool {
+        self.at_end
+    }
+
+    /// Takes the bytes of one row.
+    pub fn record(&mut self, bytes: &[u8], desk: &mut Desk<'_>) -> Result<Row> {
+        let event = match Event::parse(bytes) {
+            Ok(event) => event,
+            Err(reject) => {
+                let id = Identity::new(None, None, bytes);
+                self.undated(id, desk, |batch, number| {
+                    dead_letter(batch, number, &reject, bytes)
+                });
+                return Ok(Row::Taken);
+            }
+        };
+        let organization = event.organization();
+        let id = Identity::new(organization.as_deref(), event.id().as_deref(), bytes);
+        let time = match event.time() {
+            Ok(time) => time,
+            Err(reject) => {
+                self.undated(id, desk, |batch, number| {
+                    dead_letter(batch, number, &reject, bytes)
+                });
+                return Ok(Row::Taken);
+            }
+        };
+        if time < self.last {
+            let (this, last) = (rfc3339(time), rfc3339(self.last));
+            return Err(Error::protocol(format!(
+                "an event of {this} comes after {last}"
+            )));
+        }
+        if time >= self.until {
+            (self.last, self.at_end) = (time, true);
+            return Ok(Row::Taken);
+        }
+        if let Some(theirs) = organization.as_deref() {
+            match self.owner(theirs, desk) {
+                Owner::Ours => {}
+                Owner::Unclear => return Ok(Row::Taken),
+                Owner::Mixed => return Ok(Row::Restart),
+            }
+        }
+        if !self.has_room(time) {
+            if time > self.date {
+                desk.batch.find(Kind::FarFuture, FUTURE_CROWD);
+            }
+            return Ok(Row::Enough);
+        }
+        if desk.account.knows(Some(time), id) {
+            desk.batch.counters.duplicates += 1;
+        } else {
+            match desk.batch.add(&event, desk.output, desk.limits) {
+                Ok(Added::Full) => return Ok(Row::Full),
+                Ok(Added::NotSelected) => {}
+                Ok(Added::Emitted) => desk.account.note(Some(time), id),
+                Err(reject) => {
+                    dead_letter(desk.batch, *desk.received + 1, &reject, bytes);
+                    desk.account.note(Some(time), id);
+                }
+            }
+        }
+        self.take((time, id), desk);
+        self.follow(time, desk.account);
+        desk.account.read(time, &self.undated);
+        self.undated.clear();
+        Ok(Row::Taken)
+    }
+
+    /// Takes a row that was not even read.
+    pub fn refused(&mut self, refused: Refused, desk: &mut Desk<'_>) {
+        let id = Identity::of_hash(&refused.sha256);
+        self.undated(id, desk, |batch, number| batch.refuse(number, refused));
+    }
+
+    /// Takes a row without a readable time: a dead letter, unless it was one
+    /// before.
+    fn undated(&mut self, id: Identity, desk: &mut Desk<'_>, reject: impl FnOnce(&mut Batch, u64)) {
+        if self.at_end {
+            return;
+        }
+        if desk.account.knows(None, id) {
+            desk.batch.counters.duplicates += 1;
+        } else {
+            reject(desk.batch, *desk.received + 1);
+            desk.account.note(None, id);
+        }
+        self.undated.push(id);
+        self.take((self.last, id), desk);
+    }
+
+    /// A row is dealt with.
+    fn take(&mut self, row: (i64, Identity), desk: &mut Desk<'_>) {
+        desk.batch.counters.received += 1;
+        *desk.received += 1;
+        self.last = row.0;
+        self.future += usize::from(row.0 > self.date);
+        self.unsettled += usize::from(row.0 > self.settled());
+        self.first.get_or_insert(row);
+    }
+
+    /// Whether another row of this time may be taken.
+    fn has_room(&self, time: i64) -> bool {
+        let crowded = time > self.date && self.future >= MAX_FUTURE
+            || time > self.settled() && self.unsettled >= MAX_UNSETTLED;
+        !crowded
+    }
+
+    /// Up to here all is settled, by the current page.
+    fn settled(&self) -> i64 {
+        self.date.saturating_sub(SETTLE)
+    }
+
+    /// The position follows the walk, but never passes what is settled. Held
+    /// back once, it stays for the rest of this walk: what lies between was
+    /// read at an earlier time.
+    fn follow(&mut self, time: i64, account: &mut dyn Account) {
+        if self.held {
+            return;
+        }
+        self.held = time > self.settled();
+        account.advance(time.min(self.settled()));
+    }
+
+    /// A walk that ends unheld has read all that is settled, rows or none.
+    pub fn end(&mut self, account: &mut dyn Account) {
+        let settled = self.settled().min(self.until);
+        account.end(&self.undated, (!self.held).then_some(settled));
+    }
+
+    /// The end of a page: whether its rows are ours, and others than before.
+    pub fn close_page(&self, organization: Option<&str>) -> Result<()> {
+        if let (Some(theirs), false, Some(ours)) = (&self.foreign, self.own, organization) {
+            let message =
+                format!("it belongs to organisation {theirs}, but this feed collects {ours}");
+            return Err(Error::BadSettings(vec![
+                Problem::new("token", message)
+                    .hint("give the other organisation a feed of its own")
+                    .hint("or reset this feed, if it is to begin anew with the other organisation"),
+            ]));
+        }
+        if self.first.is_some() && self.first == self.first_before {
+            return Err(Error::protocol("the same page came twice"));
+        }
+        Ok(())
+    }
+
+    /// The next page is the current one now; its head may still be to come.
+    pub fn turn_page(&mut self, date: Option<i64>) {
+        self.date = date.unwrap_or(self.date);
+        self.first_before = self.first.take();
+        self.own = false;
+        self.foreign = None;
+    }
+
+    /// Whose row this is. Without `org_ids` the organisation is that of the
+    /// first event. Rows of others are emitted among rows of our own; alone
+    /// they mean that the credential has changed hands.
+    fn owner(&mut self, theirs: &str, desk: &mut Desk<'_>) -> Owner {
+        let ours = desk.organization.get_or_insert_with(|| theirs.to_owned());
+        if ours == theirs {
+            self.own = true;
+            return if self.foreign.is_some() {
+                Owner::Mixed
+            } else {
+                Owner::Ours
+            };
+        }
+        if !self.mixed && !self.own {
+            self.foreign.get_or_insert_with(|| theirs.to_owned());
+            return Owner::Unclear;
+        }
+        let message = format!("events of organisation {theirs} came among those of {ours}");
+        desk.batch.find(Kind::OtherOrganization, message);
+        Owner::Ours
+    }
+}
+
+/// Whose a row is.
+enum Owner {
+    /// To be emitted.
+    Ours,
+    /// Another's, and none of ours has come yet: passed over for now.
+    Unclear,
+    /// Ours, after others were passed over: to be read again, with them.
+    Mixed,
+}
+
+fn dead_letter(batch: &mut Batch, number: u64, reject: &Reject, bytes: &[u8]) {
+    batch.reject(number, reject.code(), reject.to_string(), bytes);
+}
