@@ -1,8 +1,8 @@
 //! What changes between runs: selection, start, clock, downtime, state format.
 
-use jumpcloud::clock::rfc3339;
 use jumpcloud_simulator::{Event, organization_id};
 
+use crate::events::event;
 use crate::world::{EPOCH, World};
 
 const HOUR: i64 = 3_600_000;
@@ -10,20 +10,9 @@ const DAY: i64 = 24 * HOUR;
 
 /// `count` events of a type, `step` ms apart, from `first` on.
 fn events(event_type: &str, count: i64, first: i64, step: i64) -> Vec<Event> {
-    let organization = organization_id(0);
-    let service = if event_type == "sso_auth" {
-        "sso"
-    } else {
-        "directory"
-    };
+    let id = |n| format!("{event_type}-{first}-{n}");
     (0..count)
-        .map(|n| {
-            let time = rfc3339(first + step * n);
-            let json = format!(
-                r#"{{"id":"{event_type}-{first}-{n}","organization":"{organization}","service":"{service}","event_type":"{event_type}","timestamp":"{time}"}}"#
-            );
-            Event::from_json(json).unwrap()
-        })
+        .map(|n| event(0, event_type, &id(n), first + step * n))
         .collect()
 }
 
@@ -121,30 +110,6 @@ fn ten_days_of_downtime_are_made_up_for() {
         reconciled.0 == reconciled.1 && (1_300..1_500).contains(&reconciled.0),
         "{reconciled:?}"
     );
-}
-
-#[test]
-fn an_organisation_that_is_added_begins_at_its_own_start() {
-    let ids = [organization_id(0), organization_id(1)];
-    let mut other = events("user_create", 50, EPOCH, 1_000);
-    for event in &mut other {
-        event.organization = ids[1].as_str().into();
-        let raw = String::from_utf8_lossy(&event.raw).replace(&ids[0], &ids[1]);
-        event.raw = raw.replace("user_create-", "other-").into_bytes().into();
-        event.id = event
-            .id
-            .as_deref()
-            .map(|id| id.replace("user_create-", "other-").into());
-    }
-    let both = [events("user_create", 50, EPOCH, 1_000), other].concat();
-    let mut world = world(both, &format!(r#"{{"org_ids": ["{}"]}}"#, ids[0]));
-    world.key_for(&[]);
-    assert_eq!(world.poll_all().unwrap().events, 50);
-    world.reopen_with(&format!(r#"{{"org_ids": ["{}", "{}"]}}"#, ids[0], ids[1]));
-    assert_eq!(world.poll_all().unwrap().events, 50);
-    world.reopen_with(&format!(r#"{{"org_ids": ["{}"]}}"#, ids[1]));
-    world.poll_all().unwrap();
-    world.check();
 }
 
 #[test]

@@ -1,17 +1,21 @@
 //! Seeded histories: everything that can go wrong, at once.
 
+use std::io::Write as _;
+
 use crate::plan::Plan;
 use crate::seeds;
 use crate::world::{Happened, History, World};
 
 /// Runs histories on all cores, and says what happened in them on average.
-fn histories(default: u64, run: impl Fn(u64) -> Happened + Sync) {
+fn histories(name: &str, default: u64, run: impl Fn(u64) -> Happened + Sync) {
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let each = seeds::each(default, cores, run);
     let count = each.len() as u64;
     let mut sum = Happened::default();
     each.into_iter().for_each(|happened| sum.add(happened));
-    eprintln!("{count} histories, on average: {}", sum.mean(count));
+    // Not by a macro: what those print is shown of a failed test only.
+    let text = format!("{count} {name}, on average: {}\n", sum.mean(count));
+    std::io::stderr().write_all(text.as_bytes()).unwrap();
     if count >= 100 {
         assert!(sum.events >= 200 * count, "events");
         assert!(sum.faults >= 5 * count, "faults");
@@ -40,7 +44,8 @@ fn world(seed: u64, plan: Plan) -> World {
 
 #[test]
 fn every_event_comes_once_whatever_goes_wrong() {
-    histories(if cfg!(debug_assertions) { 200 } else { 10_000 }, |seed| {
+    let count = if cfg!(debug_assertions) { 200 } else { 10_000 };
+    histories("histories", count, |seed| {
         let mut world = world(seed, Plan::new(seed));
         world.run_to_the_end();
         world.check();
@@ -62,7 +67,8 @@ fn every_event_comes_once_whatever_goes_wrong() {
 /// tile exactly once, over whatever crash, and no count ever differs.
 #[test]
 fn without_late_events_nothing_is_read_again() {
-    histories(if cfg!(debug_assertions) { 50 } else { 1_000 }, |seed| {
+    let count = if cfg!(debug_assertions) { 50 } else { 1_000 };
+    histories("histories without late events", count, |seed| {
         let mut plan = Plan::with(seed, |recipe| {
             recipe.late = 0.2;
             recipe.late_ms = 1_000..100_000;

@@ -1,8 +1,8 @@
 //! What late events cost, in a tenant of 100,000 events a day.
 
-use jumpcloud::clock::rfc3339;
-use jumpcloud_simulator::{EndTime, Event, Model, Recipe, organization_id};
+use jumpcloud_simulator::{EndTime, Event, Model, Recipe};
 
+use crate::events;
 use crate::world::{EPOCH, History, World};
 
 const HOUR: i64 = 3_600_000;
@@ -80,13 +80,9 @@ fn of_many_late_events_all_are_found() {
 
 /// An event of the first organisation, shown from `visible_at` on.
 fn event(id: &str, ms: i64, visible_at: i64) -> Event {
-    let (organization, time) = (organization_id(0), rfc3339(ms));
-    let json = format!(
-        r#"{{"id":"{id}","organization":"{organization}","service":"directory","event_type":"user_create","timestamp":"{time}"}}"#
-    );
     Event {
         visible_at,
-        ..Event::from_json(json).unwrap()
+        ..events::event(0, "user_create", id, ms)
     }
 }
 

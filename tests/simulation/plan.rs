@@ -4,7 +4,9 @@
 //! The simulation and the end-to-end tests ([tests/e2e/histories.rs]) run the
 //! same histories, each on its own ground.
 
-use jumpcloud_simulator::{EndTime, Event, Fault, Model, Recipe, Rule, When, organization_id};
+use jumpcloud_simulator::{
+    EndTime, Endpoint, Event, Fault, Faults, Model, Recipe, Rule, When, organization_id,
+};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -47,6 +49,7 @@ impl Plan {
         let horizon = dice.random_range(2..=4) * HOUR;
         let events = dice.random_range(120..420);
         let period_ms = dice.random_range(20..120) * MINUTE;
+        let gibberish = dice.random_bool(0.1);
         let mut recipe = Recipe {
             seed,
             events,
@@ -58,7 +61,7 @@ impl Plan {
             late_ms: 1_000..horizon * dice.random_range(1..=4) / 2,
             future: 0.01,
             future_ms: 1_000..30 * MINUTE,
-            dead_letters: 0.02,
+            dead_letters: if gibberish { 0.3 } else { 0.02 },
             odd: 0.1,
             bare: dice.random_bool(0.8),
             ..Recipe::new(events, EPOCH + period_ms)
@@ -77,6 +80,14 @@ impl Plan {
         let (max_events, most) = [(1, 0.02), (2, 0.03), (7, 0.06), (50, 0.12), (1_000, 0.12)]
             [dice.random_range(if twins { 4..5 } else { 0..5 })];
         let faulty = dice.random_range(0.01..most);
+        model.faults = Faults::new(seed);
+        if gibberish {
+            // A page that comes again may begin with rows that tell no time.
+            let again = Rule::any_of(vec![Fault::FirstPageAgain, Fault::UnmovedSearchAfter]);
+            model
+                .faults
+                .add(again.on(Endpoint::Events).when(When::Chance(most / 2.0)));
+        }
         model
             .faults
             .add(Rule::any_of(Fault::passing()).when(When::Chance(faulty)));

@@ -1,24 +1,24 @@
 //! A feed, a store and a JumpCloud in one virtual time.
 
+mod happened;
+mod judge;
+mod transport;
+
 use std::collections::BTreeMap;
 
-use jumpcloud::api::{Head, Request};
 use jumpcloud::batch::{Batch, Limits, Next};
 use jumpcloud::clock::{Reading, rfc3339};
 use jumpcloud::error::{Error, Result};
 use jumpcloud::feed::{Feed, Input, Machine, Step};
 use jumpcloud::refusal::Cause;
 use jumpcloud::state::Write;
-use jumpcloud_simulator::{
-    Answer, DEFAULT_KEY, Event, Kind, Model, Recipe, Request as Asked, Wire, organization_id,
-};
+use jumpcloud_simulator::{DEFAULT_KEY, Event, Model, Recipe, organization_id};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+pub use self::happened::Happened;
+use self::transport::Open;
 pub use crate::plan::EPOCH;
-
-/// Where logins and account changes are kept; nothing else is asked for.
-const ASKED: [&str; 5] = ["directory", "ldap", "radius", "sso", "systems"];
 
 /// What goes wrong on our side, as probabilities.
 #[derive(Clone, Copy, Default)]
@@ -27,18 +27,6 @@ pub struct History {
     pub crashes: f64,
     /// That an ack is torn between two writes.
     pub tears: f64,
-}
-
-/// How much happened in a history.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Happened {
-    pub events: u64,
-    pub late: u64,
-    pub faults: u64,
-    pub crashes: u64,
-    pub tears: u64,
-    pub requests: u64,
-    pub polls: u64,
 }
 
 /// One history.
@@ -58,8 +46,12 @@ pub struct World {
     pub reread: u64,
     pub reread_pages: u64,
     pub reread_rows: u64,
+    /// The most rows that the last page was asked for.
+    pub limit_asked: usize,
     /// How the last check by count came out, by organisation.
     pub reconciled: BTreeMap<String, Option<(u64, u64)>>,
+    /// The most bytes of an answer that come at once.
+    pub piece: usize,
     history: History,
     /// Print what happens: `TRACE=1`.
     trace: bool,
@@ -86,38 +78,6 @@ pub struct Said {
     pub backlog: Option<u64>,
 }
 
-/// An open request: what is still to come of its answer.
-struct Open {
-    inputs: Vec<Input>,
-    arrives: i64,
-}
-
-impl Happened {
-    pub fn add(&mut self, other: Self) {
-        self.events += other.events;
-        self.late += other.late;
-        self.faults += other.faults;
-        self.crashes += other.crashes;
-        self.tears += other.tears;
-        self.requests += other.requests;
-        self.polls += other.polls;
-    }
-
-    pub fn mean(&self, count: u64) -> String {
-        let of = |sum: u64| sum as f64 / count.max(1) as f64;
-        format!(
-            "{:.0} events, {:.1} late; {:.1} faults, {:.1} crashes, {:.1} tears; {:.0} polls, {:.0} requests",
-            of(self.events),
-            of(self.late),
-            of(self.faults),
-            of(self.crashes),
-            of(self.tears),
-            of(self.polls),
-            of(self.requests)
-        )
-    }
-}
-
 impl World {
     pub fn new(seed: u64, recipe: &Recipe, history: History) -> Self {
         Self::with(
@@ -142,7 +102,9 @@ impl World {
             reread: 0,
             reread_pages: 0,
             reread_rows: 0,
+            limit_asked: 0,
             reconciled: BTreeMap::new(),
+            piece: 20_000,
             history,
             trace: std::env::var_os("TRACE").is_some(),
             now: EPOCH + 600_000,
@@ -342,62 +304,6 @@ impl World {
         panic!("never idle");
     }
 
-    /// Everything visible was handed out once, everything else not at all.
-    pub fn check(&self) {
-        let mut wanted = BTreeMap::new();
-        let mut optional = BTreeMap::new();
-        let mut dead = (0, 0);
-        for event in self
-            .model
-            .events()
-            .filter(|event| event.visible_at <= self.now)
-        {
-            let late = event.visible_at - event.ms > self.horizon;
-            match event.kind {
-                Kind::Login | Kind::Admin => {
-                    let id = event.id.as_deref().map(str::to_owned);
-                    let hash = || format!("sha256:{}", sha256(&event.raw));
-                    let (named, id) = (id.is_some(), id.unwrap_or_else(hash));
-                    let count = if late { &mut optional } else { &mut wanted }
-                        .entry(id)
-                        .or_insert(0);
-                    // Without an id, equal bytes are one event.
-                    *count = if named { *count + 1 } else { 1 };
-                }
-                Kind::DeadLetter if ASKED.contains(&event.service.name()) => {
-                    *if late { &mut dead.1 } else { &mut dead.0 } += 1;
-                }
-                Kind::DeadLetter | Kind::Other => {}
-            }
-        }
-        let missing: Vec<_> = wanted
-            .iter()
-            .filter(|(id, n)| self.emitted.get(*id) < Some(n))
-            .collect();
-        for event in self.model.events() {
-            if missing
-                .iter()
-                .any(|(id, _)| event.id.as_deref() == Some(id.as_str()))
-            {
-                let (time, seen) = (rfc3339(event.ms), rfc3339(event.visible_at));
-                eprintln!("lost: {:?} of {time}, visible at {seen}", event.id);
-            }
-        }
-        assert!(missing.is_empty(), "lost: {missing:?}");
-        let most = |id| wanted.get(id).unwrap_or(&0) + optional.get(id).unwrap_or(&0);
-        let extra: Vec<_> = self
-            .emitted
-            .iter()
-            .filter(|(id, n)| **n > most(*id))
-            .collect();
-        assert!(extra.is_empty(), "doubled or unasked: {extra:?}");
-        assert!(
-            (dead.0..=dead.0 + dead.1).contains(&self.rejected),
-            "dead letters: {} of {dead:?}",
-            self.rejected
-        );
-    }
-
     /// One poll with all that follows. True: nothing more is to be read.
     fn cycle(&mut self) -> bool {
         self.happened.polls += 1;
@@ -406,8 +312,12 @@ impl World {
             Ok(Some(batch)) => {
                 let next = batch.next;
                 self.say(|| {
+                    let rejected = batch.rejected.iter();
+                    let rejected: Vec<_> = rejected
+                        .map(|rejected| String::from_utf8_lossy(&rejected.bytes))
+                        .collect();
                     format!(
-                        "batch of {} {next:?}: {:?} {:?}",
+                        "batch of {} {next:?}: {rejected:?} {:?} {:?}",
                         batch.index.len(),
                         batch.progress,
                         batch.findings
@@ -504,35 +414,6 @@ impl World {
         }
     }
 
-    fn count(&mut self, batch: &Batch) {
-        if let Some(progress) = &batch.progress {
-            self.reconciled
-                .insert(batch.partition.clone(), progress.reconciled);
-        }
-        if self.checkpoint > 0 {
-            let next = self.checkpoint + 1;
-            assert_eq!(batch.checkpoint, next, "numbers go on, also over a restart");
-        }
-        self.checkpoint = batch.checkpoint;
-        let counters = &batch.counters;
-        let sum =
-            counters.emitted + counters.duplicates + counters.not_selected + counters.rejected;
-        assert_eq!(counters.received, sum, "the counts add up");
-        assert_eq!(counters.emitted as usize, batch.index.len());
-        let one = batch.index.len() + batch.rejected.len() == 1;
-        assert!(
-            one || batch.events.len() <= self.limits.max_bytes,
-            "the bound on bytes holds"
-        );
-        assert!(batch.index.len() + batch.rejected.len() <= self.limits.max_events);
-        let length: usize = batch.index.iter().map(|entry| entry.length).sum();
-        assert_eq!(length, batch.events.len());
-        for entry in &batch.index {
-            *self.emitted.entry(entry.line.id.clone()).or_default() += 1;
-        }
-        self.rejected += batch.rejected.len() as u64;
-    }
-
     pub fn apply(&mut self, writes: &[Write]) {
         for write in writes {
             match write {
@@ -584,128 +465,8 @@ impl World {
             monotonic: (self.now - EPOCH) as u64,
         }
     }
-
-    fn send(&mut self, id: u32, request: &Request) {
-        let path = request
-            .url
-            .split_once("://")
-            .and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..]));
-        let headers: Vec<_> = request
-            .headers
-            .iter()
-            .map(|(n, v)| (*n, v.as_str()))
-            .collect();
-        let body = String::from_utf8_lossy(&request.body);
-        let reread = body.contains("limit") && body.contains("end_time");
-        self.reread += u64::from(reread && !body.contains("search_after"));
-        self.reread_pages += u64::from(reread);
-        let mut answer = self.model.answer(
-            Asked {
-                method: "POST",
-                path: path.unwrap(),
-                headers: &headers,
-                body: &request.body,
-            },
-            self.now,
-        );
-        self.say(|| {
-            let body = String::from_utf8_lossy(&answer.body);
-            let body: String = body.chars().take(60).collect();
-            format!(
-                "{} {} -> {} {:?} {body}",
-                path.unwrap(),
-                String::from_utf8_lossy(&request.body),
-                answer.status,
-                answer.wire
-            )
-        });
-        if path.unwrap().ends_with("/count") && !self.phantoms.is_empty() {
-            let body = String::from_utf8_lossy(&answer.body);
-            let count: u64 = body[9..body.len() - 1].parse().unwrap();
-            let query: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
-            let covers = |at: &&i64| {
-                let at = rfc3339(**at);
-                let text = |name: &str| query[name].as_str().map(str::to_owned);
-                text("start_time").is_some_and(|start| start <= at)
-                    && text("end_time").is_none_or(|end| end > at)
-            };
-            let phantoms = self.phantoms.iter().filter(covers).count() as u64;
-            answer.body = format!("{{\"count\":{}}}", count + phantoms).into();
-        }
-        if reread {
-            let rows = answer
-                .header("X-Result-Count")
-                .and_then(|rows| rows.parse::<u64>().ok());
-            self.reread_rows += rows.unwrap_or(0);
-        }
-        let arrives = self.now + self.dice.random_range(20..400);
-        let inputs = self.inputs(answer);
-        self.requests.insert(id, Open { inputs, arrives });
-    }
-
-    /// What the transport reports of an answer, the last first.
-    fn inputs(&mut self, answer: Answer) -> Vec<Input> {
-        let mut inputs = Vec::new();
-        let whole = match answer.wire {
-            Wire::Reset => return vec![Input::Failed(Cause::Connect)],
-            Wire::Stall => return vec![Input::Failed(Cause::Timeout)],
-            Wire::Cut(bytes) | Wire::StallInBody(bytes) => bytes.min(answer.body.len()),
-            _ => answer.body.len(),
-        };
-        let headers = answer
-            .headers
-            .iter()
-            .map(|(name, value)| (name.to_string(), value.clone()));
-        inputs.push(Input::Head(Head {
-            status: answer.status,
-            headers: headers.collect(),
-        }));
-        let mut rest = &answer.body[..whole];
-        while !rest.is_empty() {
-            let length = self.dice.random_range(1..=20_000).min(rest.len());
-            let (bytes, behind) = rest.split_at(length);
-            inputs.push(Input::Body(bytes.to_vec()));
-            rest = behind;
-        }
-        inputs.push(match answer.wire {
-            Wire::Cut(_) => Input::Failed(Cause::Cut),
-            Wire::StallInBody(_) => Input::Failed(Cause::Timeout),
-            _ => Input::End,
-        });
-        inputs.reverse();
-        inputs
-    }
-
-    fn read(&mut self, id: u32, until: u64) -> Input {
-        let until = EPOCH + until as i64;
-        let open = self.requests.get_mut(&id).expect("an open request is read");
-        if open.arrives > until {
-            self.now = self.now.max(until);
-            return Input::Nothing;
-        }
-        self.now = self.now.max(open.arrives);
-        open.arrives = self.now
-            + if self.dice.random_bool(0.05) {
-                3_000
-            } else {
-                1
-            };
-        let input = open.inputs.pop().expect("something is to come");
-        if open.inputs.is_empty() {
-            self.requests.remove(&id);
-        }
-        input
-    }
 }
 
 fn open(settings: &str) -> Feed {
     Feed::open(settings, vec![("token".to_owned(), DEFAULT_KEY.to_owned())]).expect("open")
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    use sha2::{Digest, Sha256};
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }

@@ -13,19 +13,16 @@
     reason = "a test fails by panicking"
 )]
 
-#[path = "simulation/cases.rs"]
 mod cases;
-#[path = "simulation/changes.rs"]
 mod changes;
-#[path = "simulation/edges.rs"]
+mod crowds;
 mod edges;
-#[path = "simulation/histories.rs"]
+mod events;
 mod histories;
-#[path = "simulation/late.rs"]
 mod late;
-#[path = "simulation/plan.rs"]
+mod organizations;
+mod pages;
 mod plan;
-#[path = "simulation/seeds.rs"]
+mod retention;
 mod seeds;
-#[path = "simulation/world.rs"]
 mod world;

@@ -1,0 +1,121 @@
+//! Several organisations, and rows of others than our own.
+
+use std::ops::Range;
+
+use jumpcloud_simulator::{Event, organization_id};
+
+use crate::events::{event, events};
+use crate::world::{EPOCH, World};
+
+const HOUR: i64 = 3_600_000;
+
+#[test]
+fn a_credential_that_changed_hands_stops_the_feed_before_a_foreign_event_is_emitted() {
+    let mut world = World::of(events(0, 5, EPOCH, 1), "");
+    assert_eq!(world.poll_all().unwrap().partition, organization_id(0));
+    let now = world.now();
+    world.model.add_events(events(1, 5, now - HOUR / 60, 1));
+    world.key_for(&[&organization_id(1)]);
+    let before = world.emitted.len();
+    for _ in 0..2 {
+        world.wait_minutes(1);
+        let error = world.poll_once().unwrap_err();
+        assert_eq!(error.code(), "bad-settings");
+        assert!(error.to_string().contains(&organization_id(1)), "{error}");
+        assert_eq!(world.emitted.len(), before);
+    }
+}
+
+/// Events of another organisation that are served to the first.
+fn foreign(count: usize, first: i64, step: i64) -> Vec<Event> {
+    let mut events = events(1, count, first, step);
+    for event in &mut events {
+        event.organization = organization_id(0).into();
+    }
+    events
+}
+
+#[test]
+fn foreign_events_among_our_own_are_emitted_with_a_finding() {
+    let ours = events(0, 5, EPOCH + 5, 10);
+    let first = event(0, "user_lockout", "first", EPOCH - HOUR);
+    let all = [ours, foreign(3, EPOCH, 10), vec![first]];
+    let said = World::of(all.concat(), "").poll_all().unwrap();
+    assert_eq!(said.events, 9, "{said:?}");
+    assert!(
+        said.findings[0].starts_with("other-organization: "),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn foreign_events_before_our_own_are_read_again_and_emitted() {
+    let mut world = World::of(events(0, 1, EPOCH, 1), "");
+    world.poll_all().unwrap();
+    world.poll_once().unwrap();
+    let now = world.now();
+    let ours = event(0, "user_lockout", "ours", now - 40_000);
+    world.model.add_events(foreign(2, now - 50_000, 1));
+    world.model.add_events(vec![ours]);
+    let said = world.poll_all().unwrap();
+    assert_eq!(said.events, 3, "{said:?}");
+    assert!(
+        said.findings[0].starts_with("other-organization: "),
+        "{said:?}"
+    );
+}
+
+/// 25 events of one organisation and 35 of another, of which so many are
+/// collected.
+fn two(collected: usize) -> World {
+    let both = [events(0, 25, EPOCH, 1), events(1, 35, EPOCH, 1)].concat();
+    let mut world = World::of(both, &settings(0..collected));
+    world.key_for(&[]);
+    world
+}
+
+fn settings(organizations: Range<usize>) -> String {
+    let ids: Vec<String> = organizations.map(organization_id).collect();
+    format!(r#"{{"org_ids": {ids:?}}}"#)
+}
+
+#[test]
+fn several_organisations_have_a_position_each() {
+    let mut world = two(2);
+    assert_eq!(world.poll_all().unwrap().events, 60);
+    world.reopen();
+    assert_eq!(world.poll_all().unwrap().events, 0);
+    world.check();
+}
+
+#[test]
+fn an_organisation_that_is_added_begins_at_its_own_start() {
+    let mut world = two(1);
+    assert_eq!(world.poll_all().unwrap().events, 25);
+    world.reopen_with(&settings(0..2));
+    assert_eq!(world.poll_all().unwrap().events, 35);
+    world.reopen_with(&settings(1..2));
+    assert_eq!(world.poll_all().unwrap().events, 0);
+    world.check();
+}
+
+#[test]
+fn one_organisation_that_fails_does_not_stop_the_others() {
+    let mut world = two(2);
+    world.model.organizations[0].entitled = false;
+    let said = world.poll_all().unwrap();
+    assert_eq!(said.events, 35);
+    assert!(
+        said.findings[0].starts_with("organization-failed: not-entitled: "),
+        "{said:?}"
+    );
+    world.model.organizations[1].entitled = false;
+    // They are due one after the other.
+    let error = world.poll_all().and_then(|_| world.poll_all()).unwrap_err();
+    assert_eq!(error.code(), "not-entitled");
+    for organization in &mut world.model.organizations {
+        organization.entitled = true;
+    }
+    world.poll_all().unwrap();
+    world.check();
+}

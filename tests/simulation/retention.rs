@@ -1,0 +1,109 @@
+//! How far back JumpCloud keeps events.
+
+use jumpcloud::clock::rfc3339;
+use jumpcloud_simulator::{Event, Fault, Rule};
+
+use crate::events::events;
+use crate::world::{EPOCH, World};
+
+const HOUR: i64 = 3_600_000;
+const DAY: i64 = 24 * HOUR;
+
+#[test]
+fn a_start_beyond_retention_is_moved_with_a_word() {
+    let mut world = World::of(events(0, 5, EPOCH, 1), r#"{"start": "400d"}"#);
+    let said = world.poll_all().unwrap();
+    assert_eq!(said.findings.len(), 1);
+    assert!(said.findings[0].starts_with("start-clamped: the start was moved from"));
+    assert!(said.findings[0].ends_with("JumpCloud keeps 90 days"));
+    world.check();
+}
+
+#[test]
+fn a_shorter_retention_is_learnt_from_the_answer() {
+    let mut world = World::of(events(0, 5, EPOCH, 1), r#"{"start": "90d"}"#);
+    world.model.organizations[0].retention_days = 15;
+    let said = world.poll_all().unwrap();
+    assert!(
+        said.findings
+            .last()
+            .unwrap()
+            .ends_with("JumpCloud keeps 15 days"),
+        "{said:?}"
+    );
+    assert_eq!(said.events, 5);
+    world.check();
+}
+
+#[test]
+fn a_retention_that_is_shorter_by_less_than_a_day_is_no_endless_loop() {
+    let mut world = World::of(events(0, 5, EPOCH, 1), r#"{"start": "90d"}"#);
+    // By its `Date` the oldest start is an hour older than what it accepts.
+    world.model.faults.add(Rule::new(Fault::DateOff(-HOUR)));
+    let error = world.poll_once().unwrap_err();
+    assert_eq!(error.code(), "bad-settings");
+    assert!(error.to_string().contains("less than 90 days"), "{error}");
+    assert!(world.model.stats.requests() < 8, "{:?}", world.model.stats);
+}
+
+#[test]
+fn a_position_beyond_retention_is_a_gap_that_is_named() {
+    let mut world = World::of(events(0, 5, EPOCH, 1), "");
+    world.poll_all().unwrap();
+    let read_to = world.now() - 60_000 - 120_000;
+    world.wait_minutes(100 * 24 * 60);
+    world.reopen();
+    let said = world.poll_all().unwrap();
+    assert!(
+        said.findings[0].starts_with("gap: events from "),
+        "{said:?}"
+    );
+    let day = &rfc3339(read_to)[..10];
+    assert!(said.findings[0].contains(day), "{said:?}");
+}
+
+/// A backfill over 80 days, of which so many events were read when for some
+/// days nobody polls.
+fn interrupted(read: usize, days: i64, restart: bool) -> (World, Vec<String>) {
+    let first = EPOCH + HOUR - 80 * DAY;
+    let mut world = World::of(events(0, 800, first, DAY / 10), r#"{"start": "85d"}"#);
+    while world.emitted.len() < read {
+        world.poll_once().unwrap();
+    }
+    world.wait_minutes(days * 24 * 60);
+    if restart {
+        world.reopen();
+    }
+    let said = world.poll_all().unwrap();
+    (world, said.findings)
+}
+
+/// What the walk began with is too old to be asked for, what it has reached is
+/// not.
+#[test]
+fn a_backfill_outlives_its_own_start() {
+    for restart in [false, true] {
+        let (world, findings) = interrupted(400, 30, restart);
+        assert_eq!(findings, [""; 0]);
+        world.check();
+    }
+}
+
+#[test]
+fn what_passes_retention_in_the_middle_of_a_backfill_is_named_and_the_rest_is_read() {
+    for restart in [false, true] {
+        let (world, findings) = interrupted(200, 40, restart);
+        assert_eq!(findings.len(), 1, "{findings:?}");
+        let period = findings[0].strip_prefix("gap: events from ").unwrap();
+        let (from, rest) = period.split_once(" to ").unwrap();
+        let (to, _) = rest.split_once(" are gone").unwrap();
+        let read = |event: &&Event| world.emitted.contains_key(event.id.as_deref().unwrap());
+        let unread: Vec<&Event> = world.model.events().filter(|event| !read(event)).collect();
+        assert!((80..105).contains(&unread.len()), "{}", unread.len());
+        for event in unread {
+            let time = rfc3339(event.ms);
+            assert!((from..to).contains(&time.as_str()), "{time}: {findings:?}");
+        }
+        assert!(world.emitted.values().all(|times| *times == 1));
+    }
+}
