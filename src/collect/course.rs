@@ -31,9 +31,6 @@ pub struct Course {
     held: bool,
     /// JumpCloud's time at the current page.
     date: i64,
-    /// First row of the current page, and of the one before.
-    first: Option<(i64, Identity)>,
-    first_before: Option<(i64, Identity)>,
     /// Rows taken that are dated in the future, and those that are not settled.
     future: usize,
     unsettled: usize,
@@ -87,8 +84,6 @@ impl Course {
             last: start,
             held: false,
             date: i64::MIN,
-            first: None,
-            first_before: None,
             future: 0,
             unsettled: 0,
             mixed,
@@ -174,7 +169,7 @@ impl Course {
                 }
             }
         }
-        self.take((time, id), desk);
+        self.take(time, desk);
         self.follow(time, desk.account);
         desk.account.read(time, &self.undated);
         self.undated.clear();
@@ -200,17 +195,16 @@ impl Course {
             desk.account.note(None, id);
         }
         self.undated.push(id);
-        self.take((self.last, id), desk);
+        self.take(self.last, desk);
     }
 
     /// A row is dealt with.
-    fn take(&mut self, row: (i64, Identity), desk: &mut Desk<'_>) {
+    fn take(&mut self, time: i64, desk: &mut Desk<'_>) {
         desk.batch.counters.received += 1;
         *desk.received += 1;
-        self.last = row.0;
-        self.future += usize::from(row.0 > self.date);
-        self.unsettled += usize::from(row.0 > self.settled());
-        self.first.get_or_insert(row);
+        self.last = time;
+        self.future += usize::from(time > self.date);
+        self.unsettled += usize::from(time > self.settled());
     }
 
     /// Whether another row of this time may be taken.
@@ -242,7 +236,7 @@ impl Course {
         account.end(&self.undated, (!self.held).then_some(settled));
     }
 
-    /// The end of a page: whether its rows are ours, and others than before.
+    /// The end of a page: whether its rows are ours.
     pub fn close_page(&self, organization: Option<&str>) -> Result<()> {
         if let (Some(theirs), false, Some(ours)) = (&self.foreign, self.own, organization) {
             let message =
@@ -253,16 +247,12 @@ impl Course {
                     .hint("or reset this feed, if it is to begin anew with the other organisation"),
             ]));
         }
-        if self.first.is_some() && self.first == self.first_before {
-            return Err(Error::protocol("the same page came twice"));
-        }
         Ok(())
     }
 
     /// The next page is the current one now; its head may still be to come.
     pub fn turn_page(&mut self, date: Option<i64>) {
         self.date = date.unwrap_or(self.date);
-        self.first_before = self.first.take();
         self.own = false;
         self.foreign = None;
     }

@@ -120,6 +120,29 @@ fn a_wrong_count_is_an_error_on_any_page() {
 }
 
 #[test]
+fn pages_whose_rows_are_all_the_same_are_read_to_their_end() {
+    let mut all = events(0, 5, EPOCH, 1_000);
+    let mut same = event(0, "user_lockout", "same", EPOCH + 1_000);
+    for (id, timestamp) in [
+        (r#""id":"same","#, "timestamp"),
+        ("", "timestamp"),
+        ("", "time"),
+    ] {
+        let raw = String::from_utf8_lossy(&same.raw)
+            .replace(r#""id":"same","#, id)
+            .replace("timestamp", timestamp);
+        same.raw = raw.into_bytes().into();
+        all.extend([same.clone(), same.clone(), same.clone()]);
+    }
+    for limit in [1, 2, 3] {
+        let mut world = World::of(all.clone(), "");
+        world.limit_events(limit, 10 << 20);
+        assert_eq!(world.poll_all().unwrap().events, 5 + 2);
+        assert_eq!(world.rejected, 1);
+    }
+}
+
+#[test]
 fn a_missing_count_is_made_up_for_by_the_rows() {
     let mut world = World::of(events(0, 45, EPOCH, 1), "");
     world
