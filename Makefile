@@ -75,9 +75,10 @@ bench: build ## Compares the speed of transform with its peers
 fuzz: $(FUZZ_TOOL) ## Looks for input that breaks a parser, three minutes each
 	FUZZ="$(FUZZ_TOOL)" tests/fuzz/run $(or $(SECONDS),180)
 
-mutants: ## Takes rules out of mapping and collecting, and shows which tests notice
+mutants: build ## Takes rules out one by one, and shows which tests notice
 	tests/mutants/run
 	tests/mutants/collect/run
+	tests/mutants/delivery/run
 
 # Longer with SECONDS=3600. From FIRST on, so that no two soaks are the same.
 soak: ## Simulates new histories of collecting for ten minutes
