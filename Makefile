@@ -8,6 +8,8 @@ TOOLS     := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/jumpcloud-source/cargo-compo
 TOOL      := $(TOOLS)/bin/cargo-component
 FUZZ      := 0.13.1
 FUZZ_TOOL := $(dir $(TOOLS))cargo-fuzz-$(FUZZ)/bin/cargo-fuzz
+DENY      := 0.20.2
+DENY_TOOL := $(dir $(TOOLS))cargo-deny-$(DENY)/bin/cargo-deny
 CHANNEL   := $(shell sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
 VERSION   := $(shell sed -n '/^\[workspace.package\]/,/^$$/s/^version = "\(.*\)"/\1/p' Cargo.toml)
 CARGO_HOME ?= $(HOME)/.cargo
@@ -24,7 +26,7 @@ GUESTS := --release --manifest-path tests/guests/Cargo.toml --target wasm32-wasi
 
 RUN := dist/source-host run --once --plugin dist/jumpcloud.wasm --secret token=env:JUMPCLOUD_API_KEY
 
-.PHONY: help run simulator toolchain test check build component host guests bench fuzz mutants soak peers dist clean
+.PHONY: help run simulator toolchain test check build component host guests bench fuzz mutants soak peers audit dist clean
 
 help: ## Lists the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -87,6 +89,17 @@ soak: ## Simulates new histories of collecting for ten minutes
 peers: build ## Compares the output with other runtimes and validators (large downloads)
 	tests/peers/run
 
+# Apart from `check`: the first run compiles cargo-deny, for some ten minutes.
+audit: $(DENY_TOOL) ## Checks licences, sources and duplicates of all packages, and known defects
+	$(DENY_TOOL) --locked --workspace check --hide-inclusion-graph bans licenses sources
+	cd tests/guests && $(DENY_TOOL) --locked --config ../../deny.toml check --hide-inclusion-graph \
+		-A license-not-encountered bans licenses sources
+	@if $(DENY_TOOL) fetch db; then \
+		$(DENY_TOOL) --locked --workspace check --disable-fetch advisories; \
+	else \
+		echo "known defects were not looked for: there is no way to the database" >&2; \
+	fi
+
 dist: build ## Makes dist/release: the component, the interface, the host, checksums
 	@rm -rf dist/release && mkdir -p dist/release
 	@install -m 644 dist/jumpcloud.wasm dist/release/jumpcloud-source-$(VERSION).wasm
@@ -110,6 +123,9 @@ toolchain:
 $(TOOL): | toolchain
 	@echo "The first build takes about ten minutes: it compiles cargo-component and wasmtime." >&2
 	CARGO_PROFILE_DEV_DEBUG=0 cargo install cargo-component@$(COMPONENT) --locked --debug --root $(TOOLS) >&2
+
+$(DENY_TOOL):
+	CARGO_PROFILE_DEV_DEBUG=0 cargo install cargo-deny@$(DENY) --locked --debug --root $(abspath $(dir $@)..) >&2
 
 $(FUZZ_TOOL):
 	CARGO_PROFILE_DEV_DEBUG=0 cargo install cargo-fuzz@$(FUZZ) --locked --debug --root $(abspath $(dir $@)..) >&2

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 /// What a server does with a request.
 #[derive(Clone, Debug)]
@@ -15,6 +16,8 @@ pub enum Answer {
     Raw(Vec<u8>),
     /// These bytes, and the connection stays open.
     Stall(Vec<u8>),
+    /// A body that never ends, a byte now and then.
+    Drip,
 }
 
 impl Answer {
@@ -133,6 +136,15 @@ fn serve(
         .push(request.clone());
     let bytes = match answer(&request) {
         Answer::Raw(bytes) => bytes,
+        Answer::Drip => {
+            let head = b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n";
+            let mut sent = out.write_all(head);
+            while sent.is_ok() {
+                thread::sleep(Duration::from_millis(5));
+                sent = out.write_all(b"x");
+            }
+            return;
+        }
         Answer::Stall(bytes) => {
             let _ = out.write_all(&bytes);
             loop {

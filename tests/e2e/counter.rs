@@ -95,6 +95,38 @@ fn its_errors_have_the_exit_codes_that_any_plugin_has() {
 }
 
 #[test]
+fn a_whole_folder_is_checked_before_anything_starts() {
+    let server = Server::numbers(10, 30);
+    let feed = counter(&server.url(), "");
+    let folder = feed.path("conf.d");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::rename(feed.path("feeds.toml"), folder.join("a.toml")).unwrap();
+    let plugin = guest("counter");
+    let other =
+        |url: &str| format!("[feeds.other]\nplugin = {plugin:?}\nsettings = {{ url = {url:?} }}\n");
+    std::fs::write(folder.join("b.toml"), other("nowhere")).unwrap();
+    let run = || feed.command(&["run", "--once", "-c", "conf.d"]).output();
+    let told = run().expect_code(2).stderr;
+    let wrong = "error: conf.d/b.toml:3: feed `other`: `settings.url`: not an absolute URL";
+    assert!(told.contains(wrong), "{told}");
+    assert!(server.seen().is_empty(), "nothing started");
+
+    std::fs::write(folder.join("b.toml"), "[feeds.numbers]\n").unwrap();
+    let told = run().expect_code(2).stderr;
+    let twice = "error: conf.d/b.toml:1: `feeds.numbers`: it is in conf.d/a.toml:2 too";
+    assert!(told.contains(twice), "{told}");
+
+    std::fs::write(folder.join("b.toml"), other(&server.url())).unwrap();
+    let ran = run().expect_code(0);
+    // Paths count from the folder, and the other one's sink is standard output.
+    assert_eq!(
+        std::fs::read_to_string(folder.join("number.ndjson")).unwrap(),
+        numbers(10)
+    );
+    assert_eq!(ran.stdout, numbers(10));
+}
+
+#[test]
 fn it_is_described_rewound_and_can_not_transform() {
     let server = Server::numbers(10, 30);
     let feed = counter(&server.url(), "");

@@ -263,3 +263,76 @@ hint: did you mean `event_types`?
 "#]]
     );
 }
+
+#[test]
+fn a_wrong_sink_is_told_once() {
+    let with = |sink: &str| {
+        let secret = r#"secrets = { token = "env:JUMPCLOUD_API_KEY" }"#;
+        format!("[feeds.acme]\nplugin = \"[PLUGIN]\"\n{secret}\nsink = {sink}\n")
+    };
+    refused(
+        &with(r#""out.ndjson""#),
+        str![[r#"
+error: feeds.toml:4: feed `acme`: `sink`: expected a table
+
+hint: as in `{ type = "file", path = "out/{class}.ndjson" }`
+
+
+"#]],
+    );
+    refused(
+        &with(r#"{ path = "out.ndjson" }"#),
+        str![[r#"
+error: feeds.toml:4: feed `acme`: `sink.type`: the key is missing: the kind of sink
+
+hint: add `type = "file"`
+
+
+"#]],
+    );
+    refused(
+        &with(r#"{ type = "file", path = "out/{org}.ndjson" }"#),
+        str![[r#"
+error: feeds.toml:4: feed `acme`: `sink.path`: `{org}` is none of `{class}`, `{date}`, `{feed}`, `{partition}`
+
+"#]],
+    );
+    refused(
+        &with(
+            r#"{ type = "http", url = "http://collector.example", body = "xml", headers = { Authorization = "Bearer x", Host = "y" } }"#,
+        ),
+        str![[r#"
+error: feeds.toml:4: feed `acme`: `sink.body`: `xml` is not known
+
+hint: it is one of: array, ndjson
+
+error: feeds.toml:4: feed `acme`: `sink.url`: plain http would send events and credentials in clear
+
+hint: use `https://`; plain http is for this machine only
+
+error: feeds.toml:4: feed `acme`: `sink.headers.Authorization`: a secret's value does not belong here
+
+hint: write `{ prefix = "Bearer ", secret = "env:NAME" }`, or `"file:PATH"`
+
+error: feeds.toml:4: feed `acme`: `sink.headers.Host`: this header is set by this program
+
+hint: leave it out
+
+
+"#]],
+    );
+}
+
+#[test]
+fn a_pin_of_another_form() {
+    refused(
+        "[feeds.acme]\nplugin = \"[PLUGIN]\"\nsha256 = \"abc\"\nsecrets = { token = \"env:JUMPCLOUD_API_KEY\" }\n",
+        str![[r#"
+error: feeds.toml:3: feed `acme`: `sha256`: expected 64 hex digits
+
+hint: `source-host describe PLUGIN.wasm` prints it
+
+
+"#]],
+    );
+}

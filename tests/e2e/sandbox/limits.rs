@@ -1,8 +1,21 @@
 //! Every limit of the documents, run into: one line that names it.
 
+use std::net::TcpListener;
+
 use jumpcloud_tests::{Answer, Server};
 
+use source_host::Limits;
+
 use super::Sandbox;
+
+/// Each has a test of its name below.
+#[test]
+fn no_limit_is_without_a_test() {
+    for (name, ..) in Limits::TABLE {
+        let test = format!("#[test]\nfn {name}() {{");
+        assert!(include_str!("limits.rs").contains(&test), "{name}");
+    }
+}
 
 /// The harm is done after two good batches; it stops the feed, and this is what
 /// is said of it.
@@ -131,6 +144,15 @@ fn batch() {
 }
 
 #[test]
+fn batch_wait() {
+    // The plugin is told, with the others of its kind.
+    let limits = r#"batch_wait = "1234ms", batch = 1000, batch_events = 7"#;
+    let sandbox = Sandbox::new(r#"does = "limits", batches = 1"#, limits);
+    sandbox.run(0);
+    assert_eq!(sandbox.delivered(), [r#"{"limits":[1234,1000,7]}"#]);
+}
+
+#[test]
 fn batch_events() {
     // Halved at each of five failures.
     stops(
@@ -159,11 +181,7 @@ fn what_is_in_no_contract() {
 #[test]
 fn findings_are_few() {
     let sandbox = Sandbox::new(r#"does = "findings", batches = 1"#, "handles = 1000");
-    assert_eq!(
-        sandbox.run(0).lines("finding ").len(),
-        2 * 64,
-        "of two batches"
-    );
+    assert_eq!(sandbox.run(0).lines("finding ").len(), 64);
 }
 
 #[test]
@@ -232,4 +250,24 @@ fn between_bytes() {
     let stall = Answer::Stall(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc".to_vec());
     let reason = "(`limits.between_bytes`)";
     request_fails(stall, "size = 0", r#"between_bytes = "50ms""#, reason);
+}
+
+#[test]
+fn body() {
+    let limits = r#"body = "50ms", between_bytes = "10s""#;
+    request_fails(Answer::Drip, "size = 0", limits, "(`limits.body`)");
+}
+
+#[test]
+fn connect() {
+    // Nobody answers to TLS.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let sandbox = Sandbox::new(
+        &format!(r#"does = "fetch", url = "https://127.0.0.1:{port}""#),
+        r#"connect = "50ms""#,
+    );
+    let ran = sandbox.feed.once().output().expect_code(4);
+    let reason = "no connection within the time-out (`limits.connect`)";
+    assert!(ran.stderr.contains(reason), "{}", ran.stderr);
 }

@@ -148,6 +148,11 @@ impl GuestFeed for Feed {
                 "number-ahead" => batch.checkpoint += 1,
                 "shared-text" => batch.index = acts::entries_that_share_their_text(),
                 "findings" => batch.findings = findings(),
+                "limits" if number == 1 => {
+                    let given = (limits.max_wait_ms, limits.max_bytes, limits.max_events);
+                    batch = self::batch(number, Some(json!({"limits": given})));
+                }
+                "limits" => {}
                 "texts" => {
                     batch.partition = TEXT.to_owned();
                     batch.rejected = rejected(1, TEXT);
