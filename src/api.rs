@@ -3,24 +3,28 @@
 //! Facts by the Directory Insights API description (v1.0): one `POST` returns a
 //! JSON array, everything about paging is in response headers.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::clock::{parse_http_date, rfc3339};
-use crate::credential::Credential;
 use crate::settings::Settings;
 
 /// The most events that one page may hold.
 pub const MAX_LIMIT: u32 = 10_000;
 
-/// One request, ready to be sent.
-#[derive(Clone, Debug, PartialEq)]
+/// A header: its name in lower case, and its value.
+pub type Header = (&'static str, String);
+
+/// One request. It gets its credential on its way out ([`crate::authorize`]).
+#[derive(Clone, PartialEq)]
 pub struct Request {
     /// Whole address.
     pub url: String,
     /// Names in lower case.
-    pub headers: Vec<(&'static str, String)>,
-    /// JSON.
+    pub headers: Vec<Header>,
+    /// JSON, or a form.
     pub body: Vec<u8>,
 }
 
@@ -64,7 +68,6 @@ struct EventsBody<'a> {
 /// credential reaches several.
 pub fn request(
     settings: &Settings,
-    credential: &Credential,
     organization: Option<&str>,
     path: &str,
     body: Vec<u8>,
@@ -72,17 +75,38 @@ pub fn request(
     let mut headers = vec![
         ("accept", "application/json".to_owned()),
         ("content-type", "application/json".to_owned()),
-        (
-            "user-agent",
-            concat!("jumpcloud-source/", env!("CARGO_PKG_VERSION")).to_owned(),
-        ),
-        credential.header(),
+        user_agent(),
     ];
     headers.extend(organization.map(|id| ("x-org-id", id.to_owned())));
     Request {
         url: settings.api_base_url.endpoint(path),
         headers,
         body,
+    }
+}
+
+/// Who asks.
+pub fn user_agent() -> Header {
+    let name = concat!("jumpcloud-source/", env!("CARGO_PKG_VERSION"));
+    ("user-agent", name.to_owned())
+}
+
+impl Request {
+    /// With one header more.
+    #[must_use]
+    pub fn with(mut self, header: Header) -> Self {
+        self.headers.push(header);
+        self
+    }
+}
+
+/// Without the headers: one of them may be a secret.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let body = String::from_utf8_lossy(&self.body);
+        let mut request = f.debug_struct("Request");
+        request.field("url", &self.url).field("body", &body);
+        request.finish_non_exhaustive()
     }
 }
 

@@ -3,6 +3,7 @@
 //! then the types of events of its last day tell whether something isn't mapped.
 
 use crate::api::{self, Query};
+use crate::authorize::{Gate, Passed};
 use crate::clock::{Clock, Reading, rfc3339};
 use crate::collect::RequestId;
 use crate::collect::call::{Answer, Call};
@@ -27,6 +28,7 @@ const WAIT: u64 = 150_000;
 pub struct Check {
     settings: Settings,
     credential: Credential,
+    gate: Gate,
     clock: Clock,
     /// What is still to be asked, the last one first.
     left: Vec<Question>,
@@ -67,6 +69,7 @@ impl Check {
         Self {
             settings: settings.clone(),
             credential: credential.clone(),
+            gate: Gate::new(settings, credential),
             clock: Clock::default(),
             left,
             asking: None,
@@ -79,7 +82,7 @@ impl Check {
     /// What was found, once all is done.
     pub fn finish(mut self, reading: Reading) -> Result<Vec<Finding>> {
         if let Some(error) = self.failure {
-            return Err(error);
+            return Err(self.gate.hide(error));
         }
         let url = &self.settings.api_base_url;
         if !url.is_known() {
@@ -90,11 +93,8 @@ impl Check {
                 .push(Finding::new(Kind::UnknownHost, "", message));
         }
         if let Some(warning) = self.credential.warning() {
-            self.findings.push(Finding::new(
-                Kind::OddToken,
-                "",
-                format!("`token`: {warning}"),
-            ));
+            self.findings
+                .push(Finding::new(Kind::OddToken, "", warning));
         }
         let skew = self.clock.skew_message();
         self.findings
@@ -120,8 +120,7 @@ impl Check {
             Question::Access(id) => (id, "/events/count", query.count()),
             Question::Survey(id) => (id, "/events/distinct", query.distinct(survey::FIELD)),
         };
-        let (settings, credential) = (&self.settings, &self.credential);
-        let request = api::request(settings, credential, organization.as_deref(), path, body);
+        let request = api::request(&self.settings, organization.as_deref(), path, body);
         self.last_request += 1;
         self.asking = Some(Asking {
             call: Call::new(self.last_request, None),
@@ -185,10 +184,9 @@ impl Check {
             established: false,
         }
     }
-}
 
-impl Machine for Check {
-    fn step(&mut self, reading: Reading) -> Step {
+    /// What to do next, without a credential.
+    fn want(&mut self, reading: Reading) -> Step {
         if self.failure.is_some() {
             return Step::Done;
         }
@@ -206,7 +204,8 @@ impl Machine for Check {
         }
     }
 
-    fn handle(&mut self, id: RequestId, input: Input, reading: Reading) {
+    /// Takes what came of a request.
+    fn take(&mut self, id: RequestId, input: Input, reading: Reading) {
         let Some(mut asking) = self.asking.take_if(|it| it.call.request() == id) else {
             return;
         };
@@ -227,6 +226,25 @@ impl Machine for Check {
             Some(Err(_)) if matches!(asking.question, Question::Survey(_)) => None,
             Some(Err(cause)) => Some(refusal::failed(self.asked(asking.start), &cause)),
         };
+    }
+}
+
+impl Machine for Check {
+    fn step(&mut self, reading: Reading) -> Step {
+        loop {
+            let step = self.want(reading);
+            match self.gate.pass(step, reading) {
+                Passed::Step(step) => return step,
+                Passed::Held => {}
+                Passed::Input(id, input) => self.take(id, input, reading),
+            }
+        }
+    }
+
+    fn handle(&mut self, id: RequestId, input: Input, reading: Reading) {
+        if let Some((id, input)) = self.gate.handle(id, input, reading) {
+            self.take(id, input, reading);
+        }
     }
 
     fn load(&mut self, _value: Option<Vec<u8>>, _reading: Reading) {}

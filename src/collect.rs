@@ -41,7 +41,6 @@ use self::walk::{Turn, Walk};
 use crate::api::{self, Query, Request};
 use crate::batch::{Batch, Limits, Output, Progress};
 use crate::clock::{Clock, Reading};
-use crate::credential::Credential;
 use crate::error::{Error, Problem, Result};
 use crate::refusal;
 use crate::settings::Settings;
@@ -110,8 +109,6 @@ enum Reason {
 pub struct Shared<'a> {
     /// Checked settings.
     pub settings: &'a Settings,
-    /// The credential.
-    pub credential: &'a Credential,
     /// JumpCloud's clock.
     pub clock: &'a mut Clock,
     /// This machine's clocks.
@@ -404,15 +401,8 @@ impl Collector {
         }
     }
 
-    fn request(&self, shared: &mut Shared<'_>, path: &str, body: Vec<u8>) -> Request {
-        shared.batch.counters.requests += 1;
-        api::request(
-            shared.settings,
-            shared.credential,
-            self.requested.as_deref(),
-            path,
-            body,
-        )
+    fn request(&self, shared: &Shared<'_>, path: &str, body: Vec<u8>) -> Request {
+        api::request(shared.settings, self.requested.as_deref(), path, body)
     }
 }
 
@@ -425,6 +415,7 @@ impl Shared<'_> {
 }
 
 fn next_id(last: &mut RequestId) -> RequestId {
-    *last = last.wrapping_add(1);
+    // From 1 on: 0 is taken.
+    *last = last.checked_add(1).unwrap_or(1);
     *last
 }

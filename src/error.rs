@@ -92,6 +92,33 @@ impl Error {
         )
     }
 
+    /// The same, with each of its texts replaced.
+    #[must_use]
+    pub fn map_text(self, text: impl Fn(String) -> String) -> Self {
+        let texts = |hints: Vec<String>| hints.into_iter().map(&text).collect();
+        let failure = |it: Failure| Failure {
+            message: text(it.message),
+            hints: texts(it.hints),
+        };
+        let problem = |it: Problem| Problem {
+            setting: it.setting,
+            message: text(it.message),
+            hints: texts(it.hints),
+        };
+        match self {
+            Self::BadSettings(problems) => {
+                Self::BadSettings(problems.into_iter().map(problem).collect())
+            }
+            Self::Authentication(it) => Self::Authentication(failure(it)),
+            Self::Permission(it) => Self::Permission(failure(it)),
+            Self::NotEntitled(it) => Self::NotEntitled(failure(it)),
+            Self::Unavailable(it, retry_after) => Self::Unavailable(failure(it), retry_after),
+            Self::Protocol(it) => Self::Protocol(failure(it)),
+            Self::Storage(it) => Self::Storage(failure(it)),
+            Self::Internal(it) => Self::Internal(failure(it)),
+        }
+    }
+
     /// The code under which the failure of one organisation among several is
     /// reported (see [`crate::finding`]).
     pub fn code(&self) -> &'static str {

@@ -26,6 +26,7 @@
 //! drives, and handed in with every call; monotonic times must not go back.
 
 use crate::api::{Head, Request};
+use crate::authorize::{Gate, Passed};
 use crate::batch::{Batch, Limits, Next};
 use crate::clock::{Clock, Reading};
 use crate::collect::{Collector, Halt, Need, RequestId, Shared};
@@ -33,7 +34,7 @@ use crate::credential::Credential;
 use crate::error::{Error, Failure, Result};
 use crate::finding::Kind;
 use crate::refusal::Cause;
-use crate::settings::Settings;
+use crate::settings::{Authorization, Settings};
 use crate::state::{Restoring, Write};
 
 /// Where the number of the last acked batch is stored. It is the feed's, not an
@@ -87,6 +88,7 @@ pub trait Machine {
 pub struct Feed {
     settings: Settings,
     credential: Credential,
+    gate: Gate,
     clock: Clock,
     members: Vec<Member>,
     /// Whose turn it is.
@@ -131,12 +133,12 @@ impl Feed {
     /// Checks settings and secrets, reporting every problem at once.
     pub fn open(settings: &str, secrets: Vec<(String, String)>) -> Result<Self> {
         let mut problems = Vec::new();
+        // Secrets are checked even if the settings are wrong: all at once.
+        let authorization = Authorization::of(settings);
         let settings = Settings::parse(settings)
             .map_err(|found| problems.extend(found))
             .ok();
-        // Secrets are checked even if the settings are wrong: all at once.
-        let defaults = Settings::parse("").map_err(Error::BadSettings)?;
-        let credential = Credential::new(settings.as_ref().unwrap_or(&defaults), secrets)
+        let credential = Credential::new(authorization, secrets)
             .map_err(|found| problems.extend(found))
             .ok();
         let (Some(settings), Some(credential)) = (settings, credential) else {
@@ -154,6 +156,7 @@ impl Feed {
         };
         Ok(Self {
             members: requested.into_iter().map(member).collect(),
+            gate: Gate::new(&settings, &credential),
             settings,
             credential,
             clock: Clock::default(),
@@ -220,6 +223,7 @@ impl Feed {
                 let restored = member.collector.slot().finish(restoring)?;
                 let sequence = member.collector.restore(restored)?;
                 self.acked = self.acked.max(sequence);
+                self.gate.establish();
             }
             None => {}
         }
@@ -338,7 +342,6 @@ impl Feed {
         let collector = &mut self.members[n].collector;
         let shared = Shared {
             settings: &self.settings,
-            credential: &self.credential,
             clock: &mut self.clock,
             reading,
             batch: &mut self.batch,
@@ -366,6 +369,7 @@ impl Feed {
         };
         self.dropped.extend(member.collector.abandon());
         let Halt::Failed(error) = halt else { return };
+        let error = self.gate.hide(error);
         if !several {
             if self.batch.counters.received == 0 {
                 return self.finish(Err(error));
@@ -401,10 +405,9 @@ impl Feed {
         }
         Next::Idle(due - reading.monotonic)
     }
-}
 
-impl Machine for Feed {
-    fn step(&mut self, reading: Reading) -> Step {
+    /// What to do next, without a credential.
+    fn want(&mut self, reading: Reading) -> Step {
         loop {
             if let Some(request) = self.dropped.pop() {
                 return Step::Drop(request);
@@ -444,7 +447,8 @@ impl Machine for Feed {
         }
     }
 
-    fn handle(&mut self, id: RequestId, input: Input, reading: Reading) {
+    /// Takes what came of a request.
+    fn take(&mut self, id: RequestId, input: Input, reading: Reading) {
         if matches!(input, Input::Nothing) {
             return self.finish(Ok(()));
         }
@@ -455,6 +459,29 @@ impl Machine for Feed {
         let handled = collector.handle(id, input, &mut shared);
         if let Err(halt) = handled {
             self.halt(halt, reading);
+        }
+    }
+}
+
+impl Machine for Feed {
+    fn step(&mut self, reading: Reading) -> Step {
+        loop {
+            let step = self.want(reading);
+            match self.gate.pass(step, reading) {
+                Passed::Step(step) => {
+                    let sent = matches!(step, Step::Send(..));
+                    self.batch.counters.requests += u64::from(sent);
+                    return step;
+                }
+                Passed::Held => {}
+                Passed::Input(id, input) => self.take(id, input, reading),
+            }
+        }
+    }
+
+    fn handle(&mut self, id: RequestId, input: Input, reading: Reading) {
+        if let Some((id, input)) = self.gate.handle(id, input, reading) {
+            self.take(id, input, reading);
         }
     }
 

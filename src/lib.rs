@@ -14,6 +14,7 @@
 //!   (send, load, read,    │        ├── collect::audit: JumpCloud's count against the tiles; repair: one tile read again
 //!    done)                │        └── collect::ledger: position, ids, tiles ◄─► state: stored form
 //!                         └── refusal: what a status and a body mean
+//!                  └─ authorize: each request gets its credential on its way out
 //! ```
 //!
 //! To understand it, read [`feed`] first, then [`collect`] and
@@ -22,6 +23,7 @@
 //! [JumpCloud Directory Insights API]: https://docs.jumpcloud.com/api/insights/directory/1.0
 
 pub mod api;
+pub mod authorize;
 pub mod batch;
 pub mod check;
 pub mod clock;

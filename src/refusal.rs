@@ -29,6 +29,8 @@ pub enum Cause {
     Cut,
     /// The host of this component does not let it call this address.
     Denied,
+    /// There is no token to send it with, and this is why.
+    Unauthorized(Box<Error>),
     /// Anything else, in the runtime's words.
     Other(String),
 }
@@ -121,6 +123,11 @@ pub fn answered(asked: Asked<'_>, head: &Head, body: &[u8]) -> Refusal {
             )
             .hint("ask your JumpCloud account manager, or set a later `start`"),
         ),
+        403 if asked.authorization == Authorization::ServiceAccount => Error::Permission(
+            Failure::new("the service account may not read Directory Insights of this organisation (403)")
+                .hint("give it a role in the Admin Portal that may read Directory Insights")
+                .hint("`org_ids` must name organisations that it belongs to"),
+        ),
         403 => Error::Permission(
             Failure::new("the credential is valid but may not read Directory Insights (403)")
                 .hint("command-runner roles have no access; the key's administrator needs a role that has")
@@ -162,29 +169,37 @@ pub fn no_array(asked: Asked<'_>, bytes: &[u8]) -> Error {
 
 /// The request failed on its way.
 pub fn failed(asked: Asked<'_>, cause: &Cause) -> Error {
-    let cause = match cause {
+    match cause {
+        Cause::Denied => denied("api_base_url", asked.url.host()),
+        Cause::Unauthorized(error) => Error::clone(error),
+        cause => unreachable(asked.url.host(), cause),
+    }
+}
+
+/// The host of this component does not let it call the address in this setting.
+pub fn denied(setting: &str, host: &str) -> Error {
+    let message = format!("the host does not allow calls to {host}");
+    Error::BadSettings(vec![
+        Problem::new(setting, message).hint("see the host's log for the rule, and `network.allow`"),
+    ])
+}
+
+/// There was no answer.
+pub fn unreachable(host: &str, cause: &Cause) -> Error {
+    let words = match cause {
         Cause::Dns => "no address for this name",
         Cause::Connect => "no connection",
         Cause::Tls => "no secure connection (TLS)",
         Cause::Timeout => "no answer in time",
         Cause::Cut => return cut_off(),
-        Cause::Denied => {
-            let host = asked.url.host();
-            let problem = Problem::new(
-                "api_base_url",
-                format!("the host does not allow calls to {host}"),
-            );
-            return Error::BadSettings(vec![
-                problem.hint("see the host's log for the rule, and `network.allow`"),
-            ]);
-        }
+        Cause::Denied => "this call is not allowed",
+        Cause::Unauthorized(_) => "no token",
         Cause::Other(words) => words,
     };
     Error::Unavailable(
         Failure::new(format!(
-            "could not reach JumpCloud at {}: {}",
-            asked.url.host(),
-            cut(cause, 200)
+            "could not reach JumpCloud at {host}: {}",
+            cut(words, 200)
         )),
         None,
     )
@@ -199,6 +214,15 @@ fn unauthenticated(authorization: Authorization) -> Failure {
     let what = match authorization {
         Authorization::ApiKey => "API key",
         Authorization::Bearer => "bearer token",
+        Authorization::ServiceAccount => {
+            return Failure::new(
+                "JumpCloud refused the service account's token (401), and a new one too",
+            )
+            .hint("the account may just have lost its access: see its role in the Admin Portal")
+            .hint(format!(
+                "an account is known in its own region only: {ADDRESSES}"
+            ));
+        }
     };
     Failure::new(format!("JumpCloud refused the {what} (401)"))
         .hint("it may have expired (keys made for 90 days stop on day 90), been replaced by a newer one, or been pasted incompletely")
@@ -258,7 +282,7 @@ fn message(body: &[u8]) -> String {
 }
 
 /// Text from outside: without control characters, cut.
-fn cut(text: &str, most: usize) -> String {
+pub fn cut(text: &str, most: usize) -> String {
     text.chars()
         .filter(|c| !c.is_control())
         .take(most)

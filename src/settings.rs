@@ -8,10 +8,12 @@ mod start;
 mod url;
 mod value;
 
+use serde_json::Value;
+
 use self::reader::Reader;
 pub use self::schema::json_schema;
 pub use self::start::Start;
-pub use self::url::ApiUrl;
+pub use self::url::{ApiUrl, host};
 use crate::error::Problem;
 use crate::mapping::EventTypes;
 
@@ -50,8 +52,8 @@ pub enum Kind {
     Organizations,
     /// A duration back from now, or a moment in RFC 3339.
     Start,
-    /// Any text.
-    Text,
+    /// Printable ASCII without white space and colons.
+    Name,
     /// An address: `https://host[:port][/path]`.
     Url,
 }
@@ -62,15 +64,15 @@ pub const SETTINGS: &[Setting] = &[
     setting("api_base_url", Kind::Url, r#""https://api.jumpcloud.com""#,
         "Where the organisation lives: `https://api.jumpcloud.com` (United States), `https://api.eu.jumpcloud.com` (European Union) or `https://api.in.jumpcloud.com` (India); with or without the base path `/insights/directory/v1`."),
     setting("authorization", Kind::Choice(&["api-key", "bearer", "service-account"]), r#""api-key""#,
-        "How `token` is sent: `api-key` as the header `x-api-key`, `bearer` as `Authorization: Bearer TOKEN`. `service-account` (OAuth 2.0 client credentials) is not available yet."),
-    setting("client_id", Kind::Text, "null",
-        "The service account's client id; only with `authorization = \"service-account\"`."),
+        "Which credential there is, and how it is sent: `api-key`, the secret `token` as the header `x-api-key`; `bearer`, `token` as `Authorization: Bearer TOKEN`; `service-account` (OAuth 2.0 client credentials), with `client_id`, `org_ids` and the secret `client_secret`."),
+    setting("client_id", Kind::Name, "null",
+        "The service account's client id; needed with `authorization = \"service-account\"`."),
     setting("oauth_token_url", Kind::Url, r#""https://admin-oauth.id.jumpcloud.com/oauth2/token""#,
-        "Where a service account gets its tokens."),
+        "Where a service account gets its tokens. The default is documented for the United States; for other regions nothing is."),
     setting("event_types", Kind::Choices(&["login", "admin"]), r#"["login", "admin"]"#,
         "What to collect: `login` (login activities, OCSF Authentication) and `admin` (admin activities, OCSF Account Change)."),
     setting("org_ids", Kind::Organizations, "[]",
-        "The organisations to collect from, for a credential that reaches several; each has a position of its own. Empty: the credential's own organisation."),
+        "The organisations to collect from, for a credential that reaches several; each has a position of its own. Empty: the credential's own organisation. Needed with a service account."),
     setting("start", Kind::Start, r#""24h""#,
         "Where a new feed begins: so long before now (`24h`, `90d`), or at a moment (`2026-11-01T00:00:00Z`). Resolved once, at the first run; an earlier one set later has the time before it read too."),
     setting("retention_days", Kind::Days(1, 3650), "90",
@@ -107,6 +109,32 @@ pub enum Authorization {
     ApiKey,
     /// `Authorization: Bearer TOKEN`.
     Bearer,
+    /// The same, with tokens that are got for a client id and its secret.
+    ServiceAccount,
+}
+
+impl Authorization {
+    /// As in the settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ApiKey => "api-key",
+            Self::Bearer => "bearer",
+            Self::ServiceAccount => "service-account",
+        }
+    }
+
+    /// What these settings say, though others may be wrong.
+    pub fn of(json: &str) -> Self {
+        let settings: Value = serde_json::from_str(json).unwrap_or_default();
+        let name = settings.get("authorization").and_then(Value::as_str);
+        Self::named(name.unwrap_or_default())
+    }
+
+    fn named(name: &str) -> Self {
+        let all = [Self::ApiKey, Self::Bearer, Self::ServiceAccount];
+        let named = all.into_iter().find(|one| one.name() == name);
+        named.unwrap_or_default()
+    }
 }
 
 /// Checked settings.
@@ -116,6 +144,10 @@ pub struct Settings {
     pub api_base_url: ApiUrl,
     /// How the credential is sent.
     pub authorization: Authorization,
+    /// Client id of a service account; else it may be empty.
+    pub client_id: String,
+    /// Where a service account gets its tokens.
+    pub oauth_token_url: String,
     /// What to collect.
     pub event_types: EventTypes,
     /// Organisations to collect from; empty: the credential's own.
@@ -138,17 +170,21 @@ impl Settings {
     /// Reads a JSON object, reporting every problem at once.
     pub fn parse(json: &str) -> Result<Self, Vec<Problem>> {
         let mut reader = Reader::new(json)?;
-        let choice = reader.take("authorization", value::text);
-        let authorization = match choice.as_str() {
-            "bearer" => Authorization::Bearer,
-            _ => Authorization::ApiKey,
-        };
-        let _client_id = reader.take("client_id", value::optional(value::text));
-        let _oauth_token_url = reader.take("oauth_token_url", value::url);
+        let authorization = Authorization::named(&reader.take("authorization", value::text));
+        if authorization == Authorization::ServiceAccount {
+            reader.require(
+                "client_id",
+                "it is shown with the service account in the Admin Portal",
+            );
+            reader.require("org_ids", value::ORGANIZATION_HINT);
+        }
+        let client_id = reader.take("client_id", value::optional(value::text));
         let event_types = reader.take("event_types", value::texts);
         let settings = Self {
-            api_base_url: ApiUrl::new(&reader.take("api_base_url", value::url)),
+            api_base_url: ApiUrl::new(&reader.take("api_base_url", value::text)),
             authorization,
+            client_id: client_id.unwrap_or_default(),
+            oauth_token_url: reader.take("oauth_token_url", value::text),
             event_types: EventTypes {
                 login: event_types.iter().any(|name| name == "login"),
                 admin: event_types.iter().any(|name| name == "admin"),
@@ -163,20 +199,21 @@ impl Settings {
             token_expires: reader.take("token_expires", value::optional(value::date)),
             include_raw: reader.take("include_raw", value::flag),
         };
-        if choice == "service-account" {
-            reader.note(
-                Problem::new("authorization", "service accounts are not supported yet")
-                    .hint("use an administrator's API key: `api-key`"),
-            );
-        }
         reader.finish().map(|()| settings)
+    }
+
+    /// Whether the address for tokens is the one documented for the United
+    /// States, and the API another one's: nobody knows if it serves that too.
+    pub fn token_address_is_a_guess(&self) -> bool {
+        self.authorization == Authorization::ServiceAccount
+            && self.api_base_url.is_known()
+            && !self.api_base_url.is_united_states()
+            && host(&self.oauth_token_url) == url::TOKEN_HOST
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
-
     use super::*;
 
     fn problems(json: &str) -> Vec<String> {
@@ -292,13 +329,29 @@ mod tests {
     }
 
     #[test]
-    fn a_service_account_is_refused_clearly() {
+    fn a_service_account_needs_an_id_and_organisations() {
         assert_eq!(
-            problems(r#"{"authorization": "service-account", "client_id": "abc"}"#),
+            problems(r#"{"authorization": "service-account", "org_ids": []}"#),
             [
-                "authorization: service accounts are not supported yet | use an administrator's API key: `api-key`"
+                "client_id: it is missing, and a service account needs it | it is shown with the service account in the Admin Portal",
+                "org_ids: it is missing, and a service account needs it | 24 hex digits, as under Settings > Organization Profile in the Admin Portal",
             ]
         );
+        assert_eq!(
+            problems(
+                r#"{"authorization": "service-account", "client_id": "a:b", "org_ids": ["x"]}"#
+            )
+            .len(),
+            2
+        );
+        let guess = |url: &str| {
+            let json = format!(
+                r#"{{"authorization": "service-account", "client_id": "abc", "org_ids": ["5a2af2a82cf2b0010053ea41"], "api_base_url": "https://{url}"}}"#
+            );
+            Settings::parse(&json).unwrap().token_address_is_a_guess()
+        };
+        assert!(guess("api.eu.jumpcloud.com"));
+        assert!(!guess("api.jumpcloud.com") && !guess("proxy.example"));
     }
 
     #[test]

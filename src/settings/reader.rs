@@ -32,7 +32,8 @@ impl Reader {
     /// problem is noted and any value is returned.
     pub fn take<T: Default>(&mut self, name: &str, read: impl Fn(&Value) -> Option<T>) -> T {
         let Some(setting) = SETTINGS.iter().find(|setting| setting.name == name) else {
-            self.note(Problem::new(name, "is read, but not declared"));
+            self.problems
+                .push(Problem::new(name, "is read, but not declared"));
             return T::default();
         };
         let value = match self.given.remove(name) {
@@ -49,9 +50,17 @@ impl Reader {
         read(&value).unwrap_or_default()
     }
 
-    /// Something else is wrong.
-    pub fn note(&mut self, problem: Problem) {
-        self.problems.push(problem);
+    /// Notes it if a setting is missing that a service account needs.
+    pub fn require(&mut self, name: &str, hint: &str) {
+        let missing = match self.given.get(name) {
+            None | Some(Value::Null) => true,
+            Some(Value::Array(items)) => items.is_empty(),
+            Some(_) => false,
+        };
+        if missing {
+            let problem = Problem::new(name, "it is missing, and a service account needs it");
+            self.problems.push(problem.hint(hint));
+        }
     }
 
     /// All that is wrong, in the order of the table.

@@ -39,7 +39,7 @@ fn property(setting: &Setting) -> Value {
         Kind::Start => json!({
             "type": "string", "anyOf": [{"pattern": DURATION}, {"format": "date-time"}],
         }),
-        Kind::Text => json!({"type": "string", "minLength": 1}),
+        Kind::Name => json!({"type": "string", "pattern": "^[!-9;-~]+$"}),
         Kind::Url => json!({"type": "string", "format": "uri"}),
     };
     if let Some(property) = property.as_object_mut() {

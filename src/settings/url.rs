@@ -10,6 +10,9 @@ const KNOWN_HOSTS: [&str; 3] = [
     "api.in.jumpcloud.com",
 ];
 
+/// Where tokens are given, as documented for the United States.
+pub const TOKEN_HOST: &str = "admin-oauth.id.jumpcloud.com";
+
 /// The address of the API, in its normal form.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ApiUrl {
@@ -36,7 +39,7 @@ impl ApiUrl {
 
     /// The host, with its port if it is given.
     pub fn host(&self) -> &str {
-        self.origin.split_once("://").map_or("", |(_, host)| host)
+        host(&self.origin)
     }
 
     /// Whether it is one of JumpCloud's documented addresses.
@@ -44,10 +47,21 @@ impl ApiUrl {
         KNOWN_HOSTS.contains(&self.host())
     }
 
+    /// Whether it is the one for the United States.
+    pub fn is_united_states(&self) -> bool {
+        KNOWN_HOSTS.first() == Some(&self.host())
+    }
+
     /// The whole address of an endpoint: `endpoint("/events")`.
     pub fn endpoint(&self, path: &str) -> String {
         format!("{}{}{BASE_PATH}{path}", self.origin, self.prefix)
     }
+}
+
+/// The host of a checked address, with its port if it is given.
+pub fn host(url: &str) -> &str {
+    let (origin, _) = split_origin(url);
+    origin.split_once("://").map_or("", |(_, host)| host)
 }
 
 /// What is wrong with an address, and what to do.

@@ -10,6 +10,10 @@ use super::url;
 use super::{DAY, Kind, Setting};
 use crate::error::Problem;
 
+/// How to come by an organisation's id.
+pub const ORGANIZATION_HINT: &str =
+    "24 hex digits, as under Settings > Organization Profile in the Admin Portal";
+
 /// Notes what is wrong with a value.
 pub fn check(setting: &Setting, value: &Value, problems: &mut Vec<Problem>) {
     let name = setting.name;
@@ -51,7 +55,7 @@ pub fn check(setting: &Setting, value: &Value, problems: &mut Vec<Problem>) {
             check_list(name, value, problems, |item| {
                 (!item.as_str().is_some_and(is_organization)).then(|| {
                     Problem::new("", format!("not an organisation id: {}", self::shown(item)))
-                        .hint("24 hex digits, as under Settings > Organization Profile in the Admin Portal")
+                        .hint(ORGANIZATION_HINT)
                 })
             });
             None
@@ -60,9 +64,10 @@ pub fn check(setting: &Setting, value: &Value, problems: &mut Vec<Problem>) {
             Problem::new(name, format!("neither a duration nor a moment: {shown}"))
                 .hint("like `24h`, `90d` or `2026-11-01T00:00:00Z`"),
         ),
-        Kind::Text if text(value).is_none_or(|text| text.is_empty()) => {
-            Some(Problem::new(name, format!("not a text: {shown}")))
-        }
+        Kind::Name if !value.as_str().is_some_and(is_name) => Some(
+            Problem::new(name, format!("not a name: {shown}"))
+                .hint("letters, digits and signs, without spaces and colons"),
+        ),
         Kind::Url => match value.as_str() {
             None => Some(Problem::new(name, format!("not an address: {shown}"))),
             Some(url) => {
@@ -72,6 +77,10 @@ pub fn check(setting: &Setting, value: &Value, problems: &mut Vec<Problem>) {
         _ => None,
     };
     problems.extend(problem);
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && b != b':')
 }
 
 fn check_choice(name: &str, value: &Value, choices: &[&'static str]) -> Option<Problem> {
@@ -161,11 +170,6 @@ pub fn text(value: &Value) -> Option<String> {
 /// Reads a list of texts.
 pub fn texts(value: &Value) -> Option<Vec<String>> {
     value.as_array()?.iter().map(text).collect()
-}
-
-/// Reads an address.
-pub fn url(value: &Value) -> Option<String> {
-    text(value)
 }
 
 /// Reads a whole number.

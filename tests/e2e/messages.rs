@@ -2,6 +2,7 @@
 //! the exit code and the exact message, and that the next run goes on from
 //! where it was. `SNAPSHOTS=overwrite` writes changed messages into the tests.
 
+mod account;
 mod configuration;
 mod outage;
 mod refusal;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use jumpcloud_simulator::{DEFAULT_KEY, organization_id};
+use jumpcloud_simulator::{DEFAULT_KEY, DEFAULT_SERVICE_ACCOUNT, organization_id};
 use jumpcloud_tests::{Feed, Ran, Run, Tenant};
 
 const CANARY: &str = "jca_canary4f1d0c8ab93e7762d5";
@@ -91,6 +91,48 @@ fn the_token_is_nowhere() {
     assert!(files.len() >= 5, "state, events, dead letters: {files:?}");
     for file in files {
         without_canary(&file.to_string_lossy(), &fs::read(&file).unwrap());
+    }
+}
+
+/// The token of a service account is in the plugin's memory, and nowhere else.
+#[test]
+fn the_token_of_a_service_account_is_nowhere() {
+    let tenant = Tenant::settled(300);
+    let id = organization_id(0);
+    let feed = Feed::of(&tenant);
+    let url = tenant.api.token_url();
+    feed.edit(
+        "settings = {",
+        &format!(r#"settings = {{ authorization = "service-account", client_id = "simulator", oauth_token_url = "{url}", org_ids = ["{id}"],"#),
+    );
+    feed.edit("token = ", "client_secret = ");
+    let secret = DEFAULT_SERVICE_ACCOUNT.1;
+    let run = |arguments: &[&str]| {
+        let ran = feed.command(arguments).token(secret).arg("-vv").output();
+        for text in [&ran.stdout, &ran.stderr] {
+            // Tokens, the secret, and both in Basic credentials.
+            for secret in [
+                "eyJ",
+                secret,
+                "c2ltdWxhdG9yOnNpbXVsYXRvci1zZWNyZX",
+                "placeholder",
+            ] {
+                assert!(!text.contains(secret), "{secret}: {text}");
+            }
+        }
+        ran
+    };
+    run(&["run", "--once"]).expect_code(0);
+    run(&["check"]).expect_code(0);
+    assert_eq!(feed.lines(), tenant.expected());
+    let mut files = Vec::new();
+    every_file(&feed.path("state"), &mut files);
+    for file in files {
+        let bytes = fs::read(&file).unwrap();
+        for secret in ["eyJ", secret] {
+            let found = bytes.windows(secret.len()).any(|w| w == secret.as_bytes());
+            assert!(!found, "{secret} is in {}", file.display());
+        }
     }
 }
 

@@ -5,7 +5,8 @@ use jumpcloud::clock::rfc3339;
 use jumpcloud::error::{Error, Result};
 use jumpcloud::finding::Finding;
 
-use crate::world::{EPOCH, World};
+use crate::plan::EPOCH;
+use crate::world::World;
 
 const DAY: i64 = 86_400_000;
 

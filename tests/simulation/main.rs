@@ -25,4 +25,5 @@ mod pages;
 mod plan;
 mod retention;
 mod seeds;
+mod tokens;
 mod world;

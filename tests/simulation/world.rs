@@ -13,7 +13,9 @@ use jumpcloud::error::Result;
 use jumpcloud::feed::{Feed, Input};
 use jumpcloud::refusal::Cause;
 use jumpcloud::state::Write;
-use jumpcloud_simulator::{DEFAULT_KEY, Event, Model, Recipe, organization_id};
+use jumpcloud_simulator::{
+    DEFAULT_KEY, DEFAULT_SERVICE_ACCOUNT, Event, Model, Recipe, organization_id,
+};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -257,5 +259,8 @@ impl World {
 }
 
 fn open(settings: &str) -> Feed {
-    Feed::open(settings, vec![("token".to_owned(), DEFAULT_KEY.to_owned())]).expect("open")
+    let (_, secret) = DEFAULT_SERVICE_ACCOUNT;
+    let secrets = [("token", DEFAULT_KEY), ("client_secret", secret)];
+    let secrets = secrets.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Feed::open(settings, secrets.to_vec()).expect("open")
 }

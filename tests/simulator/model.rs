@@ -23,7 +23,7 @@ use crate::event::Event;
 use crate::faults::{Fault, Faults};
 use crate::fixtures::published_events;
 use crate::generate::{Recipe, organization_id};
-pub use access::Access;
+pub use access::{Access, ExpiresIn};
 pub use answer::Answer;
 pub use behaviour::{Behaviour, EndTime, ForeignCursor};
 pub use organization::Organization;

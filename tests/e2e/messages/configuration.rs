@@ -185,15 +185,28 @@ hint: if you meant to change the plugin, change the pin too
 }
 
 #[test]
-fn service_accounts_are_not_there_yet() {
+fn a_service_account_without_what_it_needs() {
     refused(
         "[feeds.acme]\nplugin = \"[PLUGIN]\"\n\
-         settings = { authorization = \"service-account\", client_id = \"abc\" }\n\
+         settings = { authorization = \"service-account\", event_types = [\"Login\"] }\n\
          secrets = { token = \"env:JUMPCLOUD_API_KEY\" }\n",
         str![[r#"
-error: feeds.toml:3: feed `acme`: `settings.authorization`: service accounts are not supported yet
+error: feeds.toml:3: feed `acme`: `settings.client_id`: it is missing, and a service account needs it
 
-hint: use an administrator's API key: `api-key`
+hint: it is shown with the service account in the Admin Portal
+
+error: feeds.toml:3: feed `acme`: `settings.event_types[0]`: `Login` is none of `login`, `admin`
+
+hint: did you mean `login`?
+
+error: feeds.toml:3: feed `acme`: `settings.org_ids`: it is missing, and a service account needs it
+
+hint: 24 hex digits, as under Settings > Organization Profile in the Admin Portal
+
+error: feeds.toml:4: feed `acme`: `secrets.client_secret`: the secret is missing
+
+hint: A service account's client secret, shown once when it is made in the Admin Portal; its client id is the setting `client_id`.
+hint: set it to `env:NAME` or `file:PATH`, as in `env:CLIENT_SECRET`
 
 
 "#]],

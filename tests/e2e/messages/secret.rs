@@ -145,7 +145,7 @@ fn a_placeholder_of_the_documents() {
     refused(
         "<s3cret>",
         str![[r#"
-error: feeds.toml:6: feed `acme`: `secrets.token`: this is a placeholder from a document, not a key; paste the key itself
+error: feeds.toml:6: feed `acme`: `secrets.token`: this is a placeholder from a document, not a secret; paste the secret itself
 
 "#]],
     );
@@ -156,7 +156,7 @@ fn a_service_account_pair() {
     refused(
         "0a1b2c:s3cret",
         str![[r#"
-error: feeds.toml:6: feed `acme`: `secrets.token`: this looks like a service account's `clientID:clientSecret`, not like a key; make an API key
+error: feeds.toml:6: feed `acme`: `secrets.token`: this looks like a service account's `clientID:clientSecret`, not like a key; make an API key, or set `authorization = "service-account"`
 
 "#]],
     );
@@ -283,7 +283,7 @@ fn one_under_another_name() {
         str![[r#"
 error: feeds.toml:6: feed `acme`: `secrets.tokn`: the plugin has no such secret
 
-hint: it knows `token`
+hint: it knows `token`, `client_secret`
 
 error: feeds.toml:6: feed `acme`: `secrets.token`: the secret is missing
 

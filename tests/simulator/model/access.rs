@@ -15,11 +15,22 @@ pub struct Access {
     pub keys_as_bearer: bool,
     /// How long a token of the token endpoint lives, in seconds.
     pub token_lifetime_s: i64,
-    /// Whether the token endpoint says `expires_in`.
-    pub says_expires_in: bool,
+    /// What the token endpoint says of that.
+    pub expires_in: ExpiresIn,
     keys: Vec<Key>,
     accounts: Vec<Account>,
     tokens: Vec<Token>,
+}
+
+/// How long a token is said to live.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ExpiresIn {
+    /// As long as it does.
+    True,
+    /// Nothing is said.
+    Missing,
+    /// This JSON.
+    Says(&'static str),
 }
 
 #[derive(Clone, Debug)]
@@ -60,7 +71,7 @@ impl Default for Access {
         Access {
             keys_as_bearer: false,
             token_lifetime_s: 3600,
-            says_expires_in: true,
+            expires_in: ExpiresIn::True,
             keys: Vec::new(),
             accounts: Vec::new(),
             tokens: Vec::new(),
@@ -270,9 +281,10 @@ impl Access {
             ends_ms,
             may_read: true,
         });
-        let lifetime = match self.says_expires_in {
-            true => format!("\"expires_in\":{},", self.token_lifetime_s),
-            false => String::new(),
+        let lifetime = match self.expires_in {
+            ExpiresIn::True => format!("\"expires_in\":{},", self.token_lifetime_s),
+            ExpiresIn::Missing => String::new(),
+            ExpiresIn::Says(json) => format!("\"expires_in\":{json},"),
         };
         let body =
             format!(r#"{{"access_token":"{text}",{lifetime}"scope":"api","token_type":"bearer"}}"#);

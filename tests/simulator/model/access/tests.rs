@@ -139,7 +139,7 @@ fn the_token_endpoint_refuses_as_oauth_does() {
     assert_eq!(token(&mut model, id, "second", form).0, 200);
     model.access.set_service_may_read(id, false);
     assert_eq!(token(&mut model, id, "second", form).0, 403);
-    model.access.says_expires_in = false;
+    model.access.expires_in = ExpiresIn::Missing;
     model.access.set_service_may_read(id, true);
     assert!(
         token(&mut model, id, "second", form)
