@@ -60,6 +60,9 @@ pub enum Command {
         /// A setting of the plugin; may be repeated
         #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
         set: Vec<(String, String)>,
+        /// Standard input is a feed's file of dead letters: map them once more
+        #[arg(long)]
+        dead_letters: bool,
     },
     /// Look at the state of feeds, or change it
     State {

@@ -1,12 +1,11 @@
 //! Records that a plugin could not understand, as lines of a file: kept, so
-//! that a later version can read them.
+//! that a later version can read them ([`DeadLetter`]).
 
 use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use serde::Serialize;
-
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::bindings::types::Rejected;
@@ -69,6 +68,55 @@ pub(crate) fn refused(feed: &str, event: &[u8], reason: &str) -> Vec<u8> {
     lines(feed, "", &[record])
 }
 
+/// A record of the file of dead letters, read back.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct DeadLetter {
+    /// The record as it was received, or its first 64 KiB.
+    pub bytes: Vec<u8>,
+    /// Its whole length, in bytes.
+    pub length: u64,
+    /// Why it was kept.
+    pub code: String,
+}
+
+impl DeadLetter {
+    /// Reads one line. The error says what is wrong with it.
+    pub fn parse(line: &[u8]) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        struct Kept {
+            code: String,
+            length: u64,
+            text: Option<String>,
+            base64: Option<String>,
+        }
+        let kept: Kept =
+            serde_json::from_slice(line).map_err(|e| format!("not a dead letter: {e}"))?;
+        let bytes = match (kept.text, kept.base64) {
+            (Some(text), _) => text.into_bytes(),
+            (None, Some(text)) => BASE64
+                .decode(text)
+                .map_err(|e| format!("its `base64` can't be read: {e}"))?,
+            (None, None) => return Err("it has neither `text` nor `base64`".to_owned()),
+        };
+        Ok(Self {
+            bytes,
+            length: kept.length,
+            code: kept.code,
+        })
+    }
+
+    /// Whether it is no record, but an event that was understood and that the
+    /// sink refused.
+    pub fn is_event(&self) -> bool {
+        self.code == REFUSED
+    }
+
+    /// Whether the whole record was kept.
+    pub fn is_whole(&self) -> bool {
+        self.bytes.len() as u64 == self.length
+    }
+}
+
 /// The bytes as text, if they are; a record that was cut may end within a
 /// character, which is left out.
 fn text(bytes: &[u8], length: u64) -> Option<Cow<'_, str>> {
@@ -116,5 +164,35 @@ mod tests {
         assert!(lines[1].get("text").is_none());
         assert_eq!(lines[2]["text"], "a");
         assert_eq!(lines[2]["length"], 70_000);
+    }
+
+    #[test]
+    fn what_was_kept_is_read_back() {
+        let records = [
+            rejected(b"{\"a\":\"\n\"}", 9),
+            rejected(b"\xff", 1),
+            rejected(b"a", 70_000),
+        ];
+        let written = lines("f", "p", &records);
+        let read: Vec<DeadLetter> = written
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+            .map(|line| DeadLetter::parse(line).unwrap())
+            .collect();
+        let whole: Vec<bool> = read.iter().map(DeadLetter::is_whole).collect();
+        assert_eq!(whole, [true, true, false]);
+        assert!(
+            read.iter()
+                .zip(&records)
+                .all(|(read, record)| read.bytes == record.bytes)
+        );
+        for bad in [
+            &b"x"[..],
+            b"{}",
+            b"{\"length\":1}",
+            b"{\"length\":1,\"base64\":\"*\"}",
+        ] {
+            assert!(DeadLetter::parse(bad).is_err());
+        }
     }
 }

@@ -107,6 +107,7 @@ pub use self::bindings::types::{
     Activity, Batch, Condition, Counters, Descriptor, Entry, EventClass, Finding, FindingSpec,
     Next, Progress, Reconciled, Rejected, SecretPattern, SecretSpec, Severity, TypeCount,
 };
+pub use self::dead_letter::DeadLetter;
 pub use self::egress::{Allow, https_proxy};
 pub use self::engine::{Engine, Plugin};
 pub use self::error::{Error, Kind, Problem, Result};

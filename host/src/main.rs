@@ -40,7 +40,11 @@ fn run(command: Command) -> anyhow::Result<u8> {
             Command::Run { source, once } => commands::run::run(&source, once).await,
             Command::Check { source, json } => Ok(commands::check::run(&source, json).await),
             Command::Describe { plugin, json } => Ok(commands::describe::run(&plugin, json).await),
-            Command::Transform { plugin, set } => Ok(commands::transform::run(&plugin, &set).await),
+            Command::Transform {
+                plugin,
+                set,
+                dead_letters,
+            } => Ok(commands::transform::run(&plugin, &set, dead_letters).await),
             Command::State { command } => Ok(commands::state::run(&command).await),
         }
     });

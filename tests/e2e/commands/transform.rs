@@ -6,7 +6,8 @@ use std::path::Path;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use jumpcloud_simulator::Kind;
-use jumpcloud_tests::{Run, Tenant, component};
+use jumpcloud_tests::{Feed, Run, Tenant, component};
+use serde_json::json;
 
 fn transform(input: Vec<u8>) -> Run {
     Run::new(Path::new("."))
@@ -63,6 +64,77 @@ fn a_bad_record_costs_that_record_alone() {
     assert!(ran.stderr.starts_with("record 1: "), "{}", ran.stderr);
     assert!(
         ran.stderr.contains("error: 1 record rejected"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn dead_letters_are_read_back() {
+    let tenant = Tenant::settled(30);
+    let events = tenant.selected();
+    let letter = |raw: &[u8], length: usize| {
+        let text = std::str::from_utf8(raw).ok();
+        let base64 = (raw == b"\xff{").then_some("/3s=");
+        let line = json!({"feed": "acme", "partition": "", "code": "x", "reason": "y",
+            "length": length, "sha256": "", "text": text, "base64": base64});
+        line.to_string() + "\n"
+    };
+    let mut letters = String::new();
+    for event in &events {
+        // A broken one before each takes nothing with it.
+        letters += &letter(br#"{"id": "unfinished"#, 18);
+        letters += &letter(&event.raw, event.raw.len());
+    }
+    // Understood, and refused by a sink: it comes as it is.
+    letters += &letter(b"{\"class_uid\":3002}\n", 19).replace("\"x\"", "\"sink-refused\"");
+    letters += &letter(b"\xff{", 2);
+    letters += &letter(&events[0].raw[..9], 70_000);
+    letters += "{}";
+
+    let raw: Vec<u8> = events
+        .iter()
+        .flat_map(|event| [&event.raw[..], b"\n"].concat())
+        .collect();
+    let expected = transform(raw).output().expect_code(0).stdout;
+    let read_back = transform(letters.into()).arg("--dead-letters");
+    let ran = read_back.output().expect_code(1);
+    assert_eq!(ran.stdout, expected + "{\"class_uid\":3002}\n");
+    let number = 2 * events.len() + 2;
+    for said in [
+        "dead letter 1: ".to_owned(),
+        format!("dead letter {number}: "),
+        format!(
+            "dead letter {}: only the beginning of its 70000 bytes was kept",
+            number + 1
+        ),
+        format!(
+            "dead letter {}: not a dead letter: missing field `length`",
+            number + 2
+        ),
+        format!("error: {} records rejected", events.len() + 3),
+    ] {
+        assert!(ran.stderr.contains(&said), "no `{said}` in {}", ran.stderr);
+    }
+}
+
+#[test]
+fn what_a_feed_kept_is_read_back() {
+    let tenant = Tenant::settled(300);
+    let feed = Feed::of(&tenant);
+    feed.once().output().expect_code(0);
+    let file = std::fs::read(feed.path("state/dead-letters-acme.ndjson")).unwrap();
+    let count = tenant.events(Kind::DeadLetter).len();
+    assert!(count > 0);
+    // This version understands them no better.
+    let ran = transform(file)
+        .arg("--dead-letters")
+        .output()
+        .expect_code(1);
+    assert_eq!(ran.stdout, "");
+    assert_eq!(
+        ran.stderr.matches("dead letter ").count(),
+        count,
         "{}",
         ran.stderr
     );
