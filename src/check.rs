@@ -2,19 +2,19 @@
 //! address, credential, role and entitlement are right, and what time it is;
 //! then the types of events of its last day tell whether something isn't mapped.
 
-use crate::api::{self, Query};
+use crate::api::{self, Head, Query};
 use crate::authorize::{Gate, Passed};
 use crate::clock::{Clock, Reading, rfc3339};
 use crate::collect::RequestId;
 use crate::collect::call::{Answer, Call};
 use crate::credential::Credential;
-use crate::error::{Error, Result};
+use crate::error::{Error, Failure, Result};
 use crate::expiry;
 use crate::feed::{Feed, Input, Machine, Step};
 use crate::finding::{Finding, Kind};
 use crate::mapping;
 use crate::refusal::{self, Asked, Cause, Refusal};
-use crate::settings::{DAY, Settings};
+use crate::settings::{Authorization, DAY, Settings};
 use crate::survey;
 
 /// The count begins so long before now, in ms.
@@ -35,6 +35,8 @@ pub struct Check {
     asking: Option<Asking>,
     findings: Vec<Finding>,
     failure: Option<Error>,
+    /// Why the credential was refused, while another header is tried.
+    refused: Option<Failure>,
     last_request: RequestId,
 }
 
@@ -75,6 +77,7 @@ impl Check {
             asking: None,
             findings: Vec::new(),
             failure: None,
+            refused: None,
             last_request: 0,
         }
     }
@@ -100,8 +103,15 @@ impl Check {
         self.findings
             .extend(skew.map(|message| Finding::new(Kind::ClockSkew, "", message)));
         let now = self.clock.now(reading).unwrap_or(reading.wall);
-        let expires = self.settings.token_expires;
-        self.findings.extend(expiry::finding(expires, now));
+        self.findings.extend(expiry::finding(&self.settings, now));
+        if self.settings.token_address_is_a_guess() {
+            let message = format!(
+                "`oauth_token_url` is the one for the United States, and the API is {}: whether it serves both is documented nowhere, and untested",
+                url.host()
+            );
+            self.findings
+                .push(Finding::new(Kind::TokenAddress, "", message));
+        }
         Ok(self.findings)
     }
 
@@ -142,7 +152,10 @@ impl Check {
                 return Ok(());
             }
         };
-        let asked = self.asked(asking.start);
+        if let Some(failure) = self.refused.take() {
+            return Err(self.compare(failure, &answer.head));
+        }
+        let asked = self.asked(asking.start, reading);
         match refusal::counted(asked, &answer.head, &answer.body) {
             Ok(count) => {
                 self.check_start(reading)?;
@@ -159,8 +172,32 @@ impl Check {
             // The address and the credential are right; our clock is not.
             Err(Refusal::Failed(Error::Protocol(_))) if self.clock.skew().abs() > BACK => Ok(()),
             Err(Refusal::PastRetention(_)) => Ok(()),
+            Err(Refusal::Failed(Error::Authentication(failure))) => {
+                let Some(other) = other_header(self.credential.authorization()) else {
+                    return Err(Error::Authentication(failure));
+                };
+                self.refused = Some(failure);
+                self.gate = Gate::new(&self.settings, &self.credential.sent_as(other));
+                self.left.push(asking.question.clone());
+                Ok(())
+            }
             Err(Refusal::Failed(error)) => Err(error),
         }
+    }
+
+    /// The credential was refused, and this is the answer to it in the other
+    /// header.
+    fn compare(&self, mut failure: Failure, head: &Head) -> Error {
+        let other = other_header(self.credential.authorization());
+        // Whatever else was wrong, it was known who asked.
+        if let (Some(other), 200 | 400 | 402 | 403) = (other, head.status) {
+            let name = other.name();
+            let hint = format!(
+                "JumpCloud accepts it in the other header: set `authorization = \"{name}\"`"
+            );
+            failure.hints.insert(0, hint);
+        }
+        Error::Authentication(failure)
     }
 
     /// Whether a feed could begin where it is to, now that the time is known.
@@ -174,7 +211,8 @@ impl Check {
             .map_err(|problem| Error::BadSettings(vec![problem]))
     }
 
-    fn asked(&self, start: i64) -> Asked<'_> {
+    fn asked(&self, start: i64, reading: Reading) -> Asked<'_> {
+        let now = self.clock.now(reading).unwrap_or(reading.wall);
         Asked {
             url: &self.settings.api_base_url,
             authorization: self.settings.authorization,
@@ -182,6 +220,8 @@ impl Check {
             end: None,
             skew: self.clock.skew(),
             established: false,
+            kept_until: None,
+            expired: self.settings.token_expires.filter(|day| *day <= now),
         }
     }
 
@@ -224,7 +264,10 @@ impl Check {
             Some(Ok(answer)) => self.answered(&asking, &answer, reading).err(),
             // Nothing depends on it.
             Some(Err(_)) if matches!(asking.question, Question::Survey(_)) => None,
-            Some(Err(cause)) => Some(refusal::failed(self.asked(asking.start), &cause)),
+            Some(Err(cause)) => Some(match self.refused.take() {
+                Some(failure) => Error::Authentication(failure),
+                None => refusal::failed(self.asked(asking.start, reading), &cause),
+            }),
         };
     }
 }
@@ -248,4 +291,13 @@ impl Machine for Check {
     }
 
     fn load(&mut self, _value: Option<Vec<u8>>, _reading: Reading) {}
+}
+
+/// The other header in which the same value might be accepted.
+fn other_header(authorization: Authorization) -> Option<Authorization> {
+    match authorization {
+        Authorization::ApiKey => Some(Authorization::Bearer),
+        Authorization::Bearer => Some(Authorization::ApiKey),
+        Authorization::ServiceAccount => None,
+    }
 }

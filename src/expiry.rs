@@ -3,47 +3,55 @@
 
 use crate::clock::rfc3339;
 use crate::finding::{Finding, Kind};
-use crate::settings::DAY;
+use crate::settings::{Authorization, DAY, Settings};
 
 /// An expiry is warned of from so many days before.
 const SOON: i64 = 14;
 
-/// What is to be said of the day (ms since 1970 UTC) on which the credential
-/// expires, when asked.
-pub fn finding(expires: Option<i64>, now: i64) -> Option<Finding> {
-    let message = match expires {
-        Some(expires) => {
-            return warning(expires, now).map(|m| Finding::new(Kind::KeyExpiry, "", m));
-        }
-        None => {
-            "JumpCloud does not tell when a key expires, and keys made for 90 days stop on day 90; set `token_expires` to be warned"
-        }
-    };
-    Some(Finding::new(Kind::ExpiryUnknown, "", message))
+/// What is to be said of the day on which the credential expires, when asked.
+pub fn finding(settings: &Settings, now: i64) -> Option<Finding> {
+    if settings.token_expires.is_none() {
+        let message = "JumpCloud does not tell when a credential expires, and keys made for 90 days stop on day 90; set `token_expires` to be warned";
+        return Some(Finding::new(Kind::ExpiryUnknown, "", message));
+    }
+    warning(settings, now).map(|message| Finding::new(Kind::KeyExpiry, "", message))
 }
 
-/// What is to be said of it unasked: from 14 days before.
-pub fn warning(expires: i64, now: i64) -> Option<String> {
+/// What is to be said of it unasked, at this time (ms since 1970 UTC): from 14
+/// days before.
+pub fn warning(settings: &Settings, now: i64) -> Option<String> {
+    let (what, new) = match settings.authorization {
+        Authorization::ApiKey => ("key", "a new one under `My API Key`"),
+        Authorization::Bearer => ("token", "a new one"),
+        Authorization::ServiceAccount => ("client secret", "a new one"),
+    };
+    let expires = settings.token_expires?;
     let day = rfc3339(expires);
     let day = day.get(..10).unwrap_or(&day);
-    match (expires - now).div_euclid(DAY) {
-        ..0 => Some(format!("the key has expired on {day}, by `token_expires`")),
-        0 => Some(format!("the key expires on {day}, within a day")),
-        days @ 1..=SOON => Some(format!(
-            "the key expires on {day}, in {days} day{}",
-            if days == 1 { "" } else { "s" }
-        )),
-        _ => None,
-    }
+    let when = match expires.saturating_sub(now).div_euclid(DAY) {
+        ..0 => format!("has expired on {day}, by `token_expires`"),
+        0 => format!("expires on {day}, within a day"),
+        1 => format!("expires on {day}, in 1 day"),
+        days @ 2..=SOON => format!("expires on {day}, in {days} days"),
+        _ => return None,
+    };
+    Some(format!(
+        "the {what} {when}: make {new} in the Admin Portal and put it in its place"
+    ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn settings(json: &str) -> Settings {
+        Settings::parse(json).unwrap()
+    }
+
     #[test]
     fn an_expiry_is_warned_of_in_time() {
-        let message = |days: i64| warning(100 * DAY, (100 - days) * DAY);
+        let settings = settings(r#"{"token_expires": "1970-04-11"}"#);
+        let message = |days: i64| warning(&settings, (100 - days) * DAY);
         assert_eq!(message(15), None);
         for (days, text) in [
             (14, "the key expires on 1970-04-11, in 14 days"),
@@ -51,9 +59,17 @@ mod tests {
             (0, "the key expires on 1970-04-11, within a day"),
             (-1, "the key has expired on 1970-04-11, by `token_expires`"),
         ] {
-            assert_eq!(message(days).unwrap(), text);
+            let out =
+                "make a new one under `My API Key` in the Admin Portal and put it in its place";
+            assert_eq!(message(days).unwrap(), format!("{text}: {out}"));
         }
-        assert_eq!(finding(Some(100 * DAY), 0), None);
-        assert_eq!(finding(None, 0).unwrap().kind, Kind::ExpiryUnknown);
+        assert_eq!(finding(&settings, 0), None);
+    }
+
+    #[test]
+    fn that_nobody_knows_it_is_said_when_asked() {
+        let settings = settings(r#"{"authorization": "bearer"}"#);
+        assert_eq!(finding(&settings, 0).unwrap().kind, Kind::ExpiryUnknown);
+        assert_eq!(warning(&settings, 0), None);
     }
 }

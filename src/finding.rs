@@ -89,7 +89,7 @@ findings! {
         "Set a shorter `late_horizon`.";
     KeyExpiry "key-expiry" Warning:
         "The credential expires within 14 days, or has expired.",
-        "Make a new key in the Admin Portal, put it in the place of `token`, set `token_expires`.";
+        "Make a new one in the Admin Portal, put it in the old one's place, set `token_expires`.";
     NewSelection "new-selection" Info:
         "Other event types are selected than before; what was read is read once more for them.",
         "Note from when the new types are complete; to have more, set an earlier `start` in a new feed.";
@@ -105,6 +105,9 @@ findings! {
     StartClamped "start-clamped" Warning:
         "The configured start lies further back than JumpCloud keeps events.",
         "Nothing, or a later `start`; collection begins at the oldest event kept.";
+    TokenAddress "token-address" Warning:
+        "The address for a service account's tokens is documented for another region than that of `api_base_url`.",
+        "Nothing, if `check` says `access`; else set `oauth_token_url` to what JumpCloud gave you, or use an API key.";
     Undated "undated-records" Warning:
         "100,000 records and more without a readable time wait for a later event.",
         "Look into the dead letters; from the 100,001st on they come again with each poll.";
@@ -114,6 +117,17 @@ findings! {
     UnmappedTypes "unmapped-types" Info:
         "The organisation has event types that are not mapped to OCSF.",
         "Nothing, if they are neither logins nor account changes; else ask for a newer version.";
+}
+
+impl Severity {
+    /// In one word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
 }
 
 impl Finding {
@@ -130,6 +144,27 @@ impl Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_document_has_every_code() {
+        let mut page = include_str!("finding/document.md").to_owned();
+        for spec in FINDINGS {
+            let severity = spec.severity.name();
+            let Spec {
+                code,
+                meaning,
+                advice,
+                ..
+            } = spec;
+            page += &format!("| `{code}` | {severity} | {meaning} | {advice} |\n");
+        }
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/FINDINGS.md");
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            return std::fs::write(path, page).unwrap();
+        }
+        let found = std::fs::read_to_string(path).unwrap();
+        assert_eq!(found, page, "stale: UPDATE_DOCS=1 makes it anew");
+    }
 
     #[test]
     fn codes_are_sorted_and_unique() {

@@ -5,6 +5,8 @@
 //! Texts of answers by JumpCloud's API description, its SDK and its exporter;
 //! most bodies are `{"message": "..."}`.
 
+mod credential;
+
 use serde::Deserialize;
 
 use crate::api::{Count, Head};
@@ -51,6 +53,12 @@ pub struct Asked<'a> {
     /// Whether this address has served this feed before: a wrong address then
     /// is an outage.
     pub established: bool,
+    /// Up to this time JumpCloud keeps all that was not read yet, in ms since
+    /// 1970 UTC; none: nothing was read before.
+    pub kept_until: Option<i64>,
+    /// The day on which the credential has expired, if that is known: its first
+    /// ms.
+    pub expired: Option<i64>,
 }
 
 /// What a refusal means.
@@ -116,25 +124,14 @@ pub fn answered(asked: Asked<'_>, head: &Head, body: &[u8]) -> Refusal {
             Problem::new(mentioned(&said), format!("JumpCloud refused the request: `{said}`"))
                 .hint(format!("JumpCloud's support can trace request id {id}")),
         ]),
-        401 => Error::Authentication(unauthenticated(asked.authorization)),
+        401 => Error::Authentication(credential::unauthenticated(asked)),
         402 => Error::NotEntitled(
             Failure::new(
                 "this organisation's plan does not include Directory Insights, or not this far back (402)",
             )
             .hint("ask your JumpCloud account manager, or set a later `start`"),
         ),
-        403 if asked.authorization == Authorization::ServiceAccount => Error::Permission(
-            Failure::new("the service account may not read Directory Insights of this organisation (403)")
-                .hint("give it a role in the Admin Portal that may read Directory Insights")
-                .hint("`org_ids` must name organisations that it belongs to"),
-        ),
-        403 => Error::Permission(
-            Failure::new("the credential is valid but may not read Directory Insights (403)")
-                .hint("command-runner roles have no access; the key's administrator needs a role that has")
-                .hint("API access must be enabled for this administrator, by one with the Billing role")
-                .hint("with a provider's key set `org_ids`")
-                .hint("JumpCloud may have blocked this address for suspected abuse"),
-        ),
+        403 => Error::Permission(credential::forbidden(asked)),
         404 => not_the_api(asked, "404 Not Found"),
         429 => Error::Unavailable(Failure::new("JumpCloud limits our rate (429)"), head.retry_after()),
         408 | 500..=599 => Error::Unavailable(
@@ -143,7 +140,7 @@ pub fn answered(asked: Asked<'_>, head: &Head, body: &[u8]) -> Refusal {
         ),
         status => Error::protocol(format!("status {status}, `{said}`, request id {id}")),
     };
-    Refusal::Failed(error)
+    Refusal::Failed(credential::in_time(asked, error))
 }
 
 /// The answer is no JSON, or comes from something else than the API.
@@ -171,7 +168,7 @@ pub fn no_array(asked: Asked<'_>, bytes: &[u8]) -> Error {
 pub fn failed(asked: Asked<'_>, cause: &Cause) -> Error {
     match cause {
         Cause::Denied => denied("api_base_url", asked.url.host()),
-        Cause::Unauthorized(error) => Error::clone(error),
+        Cause::Unauthorized(error) => credential::in_time(asked, Error::clone(error)),
         cause => unreachable(asked.url.host(), cause),
     }
 }
@@ -208,26 +205,6 @@ pub fn unreachable(host: &str, cause: &Cause) -> Error {
 /// The answer ended too early.
 pub fn cut_off() -> Error {
     Error::Unavailable(Failure::new("JumpCloud's answer was cut off"), None)
-}
-
-fn unauthenticated(authorization: Authorization) -> Failure {
-    let what = match authorization {
-        Authorization::ApiKey => "API key",
-        Authorization::Bearer => "bearer token",
-        Authorization::ServiceAccount => {
-            return Failure::new(
-                "JumpCloud refused the service account's token (401), and a new one too",
-            )
-            .hint("the account may just have lost its access: see its role in the Admin Portal")
-            .hint(format!(
-                "an account is known in its own region only: {ADDRESSES}"
-            ));
-        }
-    };
-    Failure::new(format!("JumpCloud refused the {what} (401)"))
-        .hint("it may have expired (keys made for 90 days stop on day 90), been replaced by a newer one, or been pasted incompletely")
-        .hint("make a new key under `My API Key` in the Admin Portal and put it in the place of `token`; the old key stops at once everywhere")
-        .hint(format!("a key is known in its own region only: {ADDRESSES}"))
 }
 
 fn redirected(asked: Asked<'_>, head: &Head) -> Error {
@@ -290,121 +267,5 @@ pub fn cut(text: &str, most: usize) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn with<T>(established: bool, test: impl FnOnce(Asked<'_>) -> T) -> T {
-        let url = ApiUrl::new("https://api.jumpcloud.com");
-        let authorization = Authorization::ApiKey;
-        test(Asked {
-            url: &url,
-            authorization,
-            start: 0,
-            end: None,
-            skew: 5_000,
-            established,
-        })
-    }
-
-    fn refusal(status: u16, body: &str) -> Refusal {
-        let headers = vec![("X-Request-Id".to_owned(), "abc-1".to_owned())];
-        with(false, |asked| {
-            answered(asked, &Head { status, headers }, body.as_bytes())
-        })
-    }
-
-    fn text(refusal: &Refusal) -> String {
-        match refusal {
-            Refusal::Failed(error) => format!("{} | {error}", error.code()),
-            Refusal::PastRetention(days) => format!("{days:?}"),
-        }
-    }
-
-    #[test]
-    fn each_status_has_its_class_and_sentence() {
-        for (status, body, want) in [
-            (
-                302,
-                "",
-                "bad-settings | api_base_url: api.jumpcloud.com redirects to `nowhere`",
-            ),
-            (
-                400,
-                r#"{"message":"start_time is greater than Directory Insights' 90 day retention period"}"#,
-                "Some(90)",
-            ),
-            (
-                400,
-                r#"{"message":"start_time is greater than the retention period"}"#,
-                "None",
-            ),
-            (
-                400,
-                r#"{"message":"Start Time not after End Time"}"#,
-                "protocol | JumpCloud refused a time window we built: 1970-01-01T00:00:00.000Z to now",
-            ),
-            (
-                400,
-                r#"{"message":"service x is not one of all, sso"}"#,
-                "bad-settings | event_types: JumpCloud does not know a service that they are kept in",
-            ),
-            (
-                400,
-                "\u{1b}[31mno limit",
-                "bad-settings | JumpCloud refused the request: `[31mno limit`",
-            ),
-            (
-                401,
-                "",
-                "authentication | JumpCloud refused the API key (401)",
-            ),
-            (
-                402,
-                "",
-                "not-entitled | this organisation's plan does not include Directory Insights, or not this far back (402)",
-            ),
-            (
-                403,
-                "",
-                "permission | the credential is valid but may not read Directory Insights (403)",
-            ),
-            (
-                404,
-                "",
-                "bad-settings | api_base_url: this is not the Directory Insights API: api.jumpcloud.com answered 404 Not Found",
-            ),
-            (
-                418,
-                "teapot",
-                "protocol | unexpected answer from JumpCloud: status 418, `teapot`, request id abc-1",
-            ),
-            (429, "", "unavailable | JumpCloud limits our rate (429)"),
-            (
-                503,
-                "",
-                "unavailable | JumpCloud failed (503), request id abc-1",
-            ),
-        ] {
-            assert_eq!(text(&refusal(status, body)), want, "{status}");
-        }
-    }
-
-    #[test]
-    fn a_wrong_address_is_an_outage_once_it_has_served() {
-        let error = with(true, |asked| not_the_api(asked, "text/html"));
-        assert!(matches!(error, Error::Unavailable(..)));
-    }
-
-    #[test]
-    fn retry_after_is_passed_on() {
-        let head = Head {
-            status: 429,
-            headers: vec![("retry-after".to_owned(), "9".to_owned())],
-        };
-        let refusal = with(true, |asked| answered(asked, &head, b""));
-        assert!(matches!(
-            refusal,
-            Refusal::Failed(Error::Unavailable(_, Some(9_000)))
-        ));
-    }
-}
+#[path = "refusal/tests.rs"]
+mod tests;

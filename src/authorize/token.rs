@@ -168,7 +168,7 @@ impl Account {
             self.asking = None;
             match self.endpoint.read(answer) {
                 Ok((text, lifetime)) => self.take(text, lifetime, reading),
-                Err(error) => self.fail(&error),
+                Err(error) => self.fail(error),
             }
             return None;
         }
@@ -218,12 +218,12 @@ impl Account {
         self.endpoint.establish();
     }
 
-    /// There is none: nobody gets one.
-    fn fail(&mut self, error: &Error) {
-        for pending in self.requests.values_mut() {
-            if matches!(pending.place, Place::Held) {
-                pending.place = Place::Failed(error.clone());
-            }
+    /// There is none for the request that waits; whoever else needs one may try.
+    fn fail(&mut self, error: Error) {
+        if let Some(pending) = self.requests.get_mut(&self.waiting)
+            && matches!(pending.place, Place::Held)
+        {
+            pending.place = Place::Failed(error);
         }
     }
 }
@@ -231,5 +231,40 @@ impl Account {
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Token").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_in_no_error_and_no_debug_output() {
+        let settings = Settings::parse("").unwrap();
+        let secrets = vec![("client_secret".to_owned(), "s3cret".to_owned())];
+        let authorization = crate::settings::Authorization::ServiceAccount;
+        let credential = Credential::new(authorization, secrets).unwrap();
+        let mut account = Account::new(&settings, credential);
+        account.take("eyJ-t0ken".to_owned(), 3_600_000, Reading::default());
+        let error = account.hide(Error::protocol("`bad token eyJ-t0ken`"));
+        assert!(
+            error.to_string().ends_with("`bad token [token]`"),
+            "{error}"
+        );
+
+        let request = crate::api::request(&settings, None, "/events", Vec::new());
+        let Passed::Step(step) = account.send(1, request, Reading::default()) else {
+            panic!("it is sent at once");
+        };
+        let Step::Send(_, sent) = &step else {
+            panic!("it is sent");
+        };
+        let header = ("authorization", "Bearer eyJ-t0ken".to_owned());
+        assert_eq!(sent.headers.last(), Some(&header));
+        let seen = format!("{step:?} {account:?}");
+        assert!(
+            !seen.contains("t0ken") && !seen.contains("s3cret"),
+            "{seen}"
+        );
     }
 }

@@ -278,15 +278,14 @@ impl Collector {
     /// Tells once a day that the credential expires soon: of several
     /// organisations the first one does.
     fn warn_of_expiry(&mut self, now: i64, shared: &mut Shared<'_>) {
-        let (Some(memory), Some(expires)) = (&mut self.memory, shared.settings.token_expires)
-        else {
+        let Some(memory) = &mut self.memory else {
             return;
         };
         let mine = shared.settings.org_ids.first() == self.requested.as_ref();
         if !mine || !a_day_passed(memory.warned, now) {
             return;
         }
-        if let Some(message) = expiry::warning(expires, now) {
+        if let Some(message) = expiry::warning(shared.settings, now) {
             memory.warned = Some(now);
             shared.batch.find(Kind::KeyExpiry, message);
         }

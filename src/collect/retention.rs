@@ -29,6 +29,11 @@ impl Retention {
         now.saturating_sub(self.ms).saturating_add(MARGIN)
     }
 
+    /// What is of this time is kept until then.
+    pub fn kept_until(self, time: i64) -> i64 {
+        time.saturating_add(self.ms).saturating_sub(MARGIN)
+    }
+
     /// Moves a position that is too old to what is kept. If something was read
     /// before, what lies between is gone.
     pub fn keep(self, ledger: &mut Ledger, now: i64, batch: &mut Batch) {

@@ -4,6 +4,7 @@
 
 mod account;
 mod configuration;
+mod findings;
 mod outage;
 mod refusal;
 mod secret;
@@ -27,6 +28,15 @@ fn told(ran: &Ran, feed: &Feed) -> String {
         out += end;
     }
     out
+}
+
+/// The same, only what went wrong and the ways out.
+fn message_of(ran: &Ran, feed: &Feed) -> String {
+    let told = told(ran, feed);
+    let lines = told
+        .lines()
+        .filter(|line| line.starts_with("error: ") || line.starts_with("hint: "));
+    lines.map(|line| format!("{line}\n")).collect()
 }
 
 /// `[N] ms` in the place of any number of milliseconds.

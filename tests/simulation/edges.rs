@@ -3,8 +3,10 @@
 use jumpcloud::check::Check;
 use jumpcloud::clock::rfc3339;
 use jumpcloud::error::{Error, Result};
-use jumpcloud::finding::Finding;
+use jumpcloud::finding::{Finding, Kind};
+use jumpcloud_simulator::DEFAULT_KEY;
 
+use crate::events::events;
 use crate::plan::EPOCH;
 use crate::world::World;
 
@@ -59,4 +61,90 @@ fn a_start_at_this_moment_by_a_clock_that_is_ahead_is_taken() {
     assert!(world.poll_all().is_ok());
     world.settle();
     world.check();
+}
+
+/// The failure of an authentication: its message and hints.
+fn refused<T: std::fmt::Debug>(result: Result<T>) -> Vec<String> {
+    match result {
+        Err(Error::Authentication(failure)) => [vec![failure.message], failure.hints].concat(),
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+#[test]
+fn check_names_the_header_in_which_the_token_is_accepted() {
+    let both = [("bearer", "api-key"), ("api-key", "bearer")];
+    for (set, works) in both {
+        let mut world = World::of(Vec::new(), &format!(r#"{{"authorization": "{set}"}}"#));
+        if works == "bearer" {
+            world.model.access.revoke_key(DEFAULT_KEY);
+            world.model.access.add_token(DEFAULT_KEY, i64::MAX);
+        }
+        let said = refused(check(&mut world));
+        assert!(said[0].ends_with("(401)"), "{said:?}");
+        let hint =
+            format!("JumpCloud accepts it in the other header: set `authorization = \"{works}\"`");
+        assert_eq!(said[1], hint);
+        assert_eq!(world.model.stats.requests(), 2);
+
+        world.model.access.revoke_key(DEFAULT_KEY);
+        world.model.access.expire_tokens();
+        let said = refused(check(&mut world));
+        assert!(!said[1].contains("other header"), "{said:?}");
+    }
+}
+
+#[test]
+fn a_key_that_ends_is_warned_of_once_a_day() {
+    let mut world = World::of(Vec::new(), r#"{"token_expires": "2026-10-10"}"#);
+    let mut told: Vec<(i64, String)> = Vec::new();
+    while world.now() < EPOCH + 21 * DAY {
+        let said = world.poll_all().unwrap().findings.into_iter();
+        let said = said.filter(|finding| finding.starts_with("key-expiry"));
+        told.extend(said.map(|finding| (world.now(), finding)));
+        world.wait_minutes(61);
+        // Also over restarts.
+        world.reopen();
+    }
+    let first =
+        "key-expiry: the key expires on 2026-10-10, in 14 days: make a new one under `My API Key`";
+    assert!(told[0].1.starts_with(first), "{told:#?}");
+    let gaps = told.windows(2).map(|pair| pair[1].0 - pair[0].0);
+    assert!(gaps.min() >= Some(DAY) && told.len() >= 16, "{told:#?}");
+    let last = &told.last().unwrap().1;
+    assert!(
+        last.contains("has expired on 2026-10-10, by `token_expires`"),
+        "{last}"
+    );
+    assert!(
+        check(&mut world)
+            .unwrap()
+            .iter()
+            .any(|f| f.kind == Kind::KeyExpiry)
+    );
+}
+
+#[test]
+fn a_key_that_is_refused_after_it_worked_says_how_much_time_there_is() {
+    let mut world = World::of(
+        events(0, 5, EPOCH, 1_000),
+        r#"{"start": "2h", "retention_days": 15}"#,
+    );
+    world.poll_all().unwrap();
+    // Read to two minutes ago, and kept for 15 days less one.
+    let until = rfc3339(world.now() - 120_000 + 15 * DAY - 60_000);
+    world.model.access.revoke_key(DEFAULT_KEY);
+    for _ in 0..2 {
+        let said = refused(world.poll_once());
+        assert_eq!(
+            said[0],
+            "JumpCloud refused the API key (401), and this feed worked before"
+        );
+        assert!(
+            said[1].starts_with("it has probably expired (keys made for 90 days stop on day 90)")
+        );
+        let hint = format!("nothing is lost until {}", &until[..15]);
+        assert!(said[3].starts_with(&hint), "{said:?}");
+        world.reopen();
+    }
 }

@@ -109,7 +109,7 @@ fn dead_letters_are_read_back() {
             number + 1
         ),
         format!(
-            "dead letter {}: not a dead letter: missing field `length`",
+            "dead letter {}: not a dead letter: missing field `code`",
             number + 2
         ),
         format!("error: {} records rejected", events.len() + 3),

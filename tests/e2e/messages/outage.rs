@@ -6,12 +6,18 @@ use std::thread;
 
 use jumpcloud_simulator::{DEFAULT_KEY, Event, Model, Organization, organization_id};
 use jumpcloud_tests::{Feed, Ran, Tenant, assert_same_lines, now_ms};
-use snapbox::{assert_data_eq, data::Inline, str};
 
-use super::told;
+use super::message_of;
+
+/// What is told at last, the lines after `error: acme: `; how often it was tried
+/// again; and by which fault.
+type Case = (&'static str, usize, &'static [&'static str]);
+
+const TRIED: &str = "hint: tried 5 times; nothing is lost, and the next run goes on from here";
+const SKIPPED: &str = "hint: nothing was skipped, this part will be read again";
 
 /// A run meets this fault, always; the next one finds all to be well.
-fn outage(tenant: &Tenant, rule: &str) -> String {
+fn outage(tenant: &Tenant, (rule, tries, lines): Case) {
     tenant.fault(rule);
     let feed = Feed::of(tenant);
     feed.edit(
@@ -22,202 +28,105 @@ fn outage(tenant: &Tenant, rule: &str) -> String {
     tenant.heal();
     feed.once().output().expect_code(0);
     assert_same_lines(&feed.lines(), &tenant.expected());
-    message_of(&ran, &feed)
+    assert_told(&ran, &feed, (rule, tries, lines));
 }
 
-/// What is told of a failure, with the attempts counted.
-fn message_of(ran: &Ran, feed: &Feed) -> String {
-    let told = told(ran, feed);
-    let attempts = told
-        .lines()
-        .filter(|line| line.contains("; trying again in "))
-        .count();
-    let message = told
-        .lines()
-        .filter(|line| line.starts_with("error: ") || line.starts_with("hint: "))
-        .map(|line| format!("{line}\n"));
-    format!(
-        "tried again {attempts} times\n{}",
-        message.collect::<String>()
-    )
+fn assert_told(ran: &Ran, feed: &Feed, (rule, tries, lines): Case) {
+    let told = message_of(ran, feed);
+    let told = told.strip_prefix("error: acme: ").unwrap_or(&told);
+    assert_eq!(told.lines().collect::<Vec<_>>(), lines, "{rule}");
+    let tried = ran.stderr.matches("; trying again in ").count();
+    assert_eq!(tried, tries, "{rule}");
 }
 
 /// All at the same time: most of it is waiting.
 #[test]
 fn what_outlasts_a_run() {
     thread::scope(|scope| {
-        scope.spawn(nothing_comes);
+        let mut all = |cases: &'static [Case], tenant: fn() -> Tenant| {
+            for case in cases {
+                scope.spawn(move || outage(&tenant(), *case));
+            }
+        };
+        all(NOTHING_COMES, || Tenant::settled(400));
+        all(HAS_SERVED, || Tenant::settled(400));
+        all(DAMAGED, || Tenant::settled(0));
+        all(NO_CURSOR, burst);
         scope.spawn(a_port_that_nobody_listens_at);
-        scope.spawn(an_address_that_has_served_is_not_wrong);
-        scope.spawn(damaged_for_ever);
-        scope.spawn(a_page_without_a_cursor);
     });
 }
 
-fn side_by_side<const N: usize>(cases: [(&'static str, Inline); N], tenant: fn() -> Tenant) {
-    thread::scope(|scope| {
-        for (rule, message) in cases {
-            scope.spawn(move || assert_data_eq!(outage(&tenant(), rule), message));
-        }
-    });
-}
+#[rustfmt::skip]
+const NOTHING_COMES: &[Case] = &[
+    ("status=503,retry-after=1", 4, &["JumpCloud failed (503), request id [ID]", TRIED]),
+    ("status=500", 4, &["JumpCloud failed (500), request id [ID]", TRIED]),
+    ("status=429", 4, &["JumpCloud limits our rate (429)", TRIED]),
+    ("status=429,retry-after=600", 0, &[
+        "JumpCloud limits our rate (429)",
+        "hint: it is to be left alone for 600 s; run again then",
+    ]),
+    ("reset", 4, &[
+        "JumpCloud's answer was cut off",
+        "hint: POST http://127.0.0.1:[PORT]/insights/directory/v1/events/count: Connection reset by peer (os error 104)",
+        TRIED,
+    ]),
+    ("stall", 4, &[
+        "could not reach JumpCloud at 127.0.0.1:[PORT]: no answer in time",
+        "hint: POST http://127.0.0.1:[PORT]/insights/directory/v1/events/count: no answer within [N] ms (`limits.first_byte`)",
+        TRIED,
+    ]),
+    ("not-an-array,on=events", 4, &[
+        "unexpected answer from JumpCloud: no JSON array of events but `{\"events\":[],\"next\":null}`",
+        SKIPPED, TRIED,
+    ]),
+    ("cut=5,on=events", 4, &[
+        "JumpCloud's answer was cut off",
+        "hint: POST http://127.0.0.1:[PORT]/insights/directory/v1/events: the connection was closed in the middle of the answer",
+        TRIED,
+    ]),
+    ("stall-in-body=5,on=events", 4, &[
+        "could not reach JumpCloud at 127.0.0.1:[PORT]: no answer in time",
+        "hint: POST http://127.0.0.1:[PORT]/insights/directory/v1/events: no byte for 1 s in the middle of the answer (`limits.between_bytes`)",
+        TRIED,
+    ]),
+];
 
-fn nothing_comes() {
-    let cases = [
-        (
-            "status=503,retry-after=1",
-            str![[r#"
-tried again 4 times
-error: acme: JumpCloud failed (503), request id [ID]
-hint: tried 5 times; nothing is lost, and the next run goes on from here
-
-"#]],
-        ),
-        (
-            "status=500",
-            str![[r#"
-tried again 4 times
-error: acme: JumpCloud failed (500), request id [ID]
-hint: tried 5 times; nothing is lost, and the next run goes on from here
-
-"#]],
-        ),
-        (
-            "status=429",
-            str![[r#"
-tried again 4 times
-error: acme: JumpCloud limits our rate (429)
-hint: tried 5 times; nothing is lost, and the next run goes on from here
-
-"#]],
-        ),
-        (
-            "status=429,retry-after=600",
-            str![[r#"
-tried again 0 times
-error: acme: JumpCloud limits our rate (429)
-hint: it is to be left alone for 600 s; run again then
-
-"#]],
-        ),
-        (
-            "reset",
-            str![[r#"
-tried again 4 times
-error: acme: JumpCloud's answer was cut off
-hint: POST http://127.0.0.1:[PORT]/insights/directory/v1/events/count: Connection reset by peer (os error 104)
-hint: tried 5 times; nothing is lost, and the next run goes on from here
-
-"#]],
-        ),
-        (
-            "stall",
-            str![[r#"
-tried again 4 times
-error: acme: could not reach JumpCloud at 127.0.0.1:[PORT]: no answer in time
-hint: POST http://127.0.0.1:[PORT]/insights/directory/v1/events/count: no answer within [N] ms (`limits.first_byte`)
-hint: tried 5 times; nothing is lost, and the next run goes on from here
-
-"#]],
-        ),
-        (
-            "not-an-array,on=events",
-            str![[r#"
-tried again 4 times
-error: acme: unexpected answer from JumpCloud: no JSON array of events but `{"events":[],"next":null}`
-hint: nothing was skipped, this part will be read again
-hint: tried 5 times; nothing is lost, and the next run goes on from here
-
-"#]],
-        ),
-        (
-            "cut=5,on=events",
-            str![[r#"
-tried again 4 times
-error: acme: JumpCloud's answer was cut off
-hint: POST http://127.0.0.1:[PORT]/insights/directory/v1/events: the connection was closed in the middle of the answer
-hint: tried 5 times; nothing is lost, and the next run goes on from here
-
-"#]],
-        ),
-        (
-            "stall-in-body=5,on=events",
-            str![[r#"
-tried again 4 times
-error: acme: could not reach JumpCloud at 127.0.0.1:[PORT]: no answer in time
-hint: POST http://127.0.0.1:[PORT]/insights/directory/v1/events: no byte for 1 s in the middle of the answer (`limits.between_bytes`)
-hint: tried 5 times; nothing is lost, and the next run goes on from here
-
-"#]],
-        ),
-    ];
-    side_by_side(cases, || Tenant::settled(400));
-}
+/// What is a wrong address at first is an outage of one that has served.
+#[rustfmt::skip]
+const HAS_SERVED: &[Case] = &[
+    ("status=404,from=4", 4, &[
+        "this is not the Directory Insights API: 127.0.0.1:[PORT] answered 404 Not Found", TRIED,
+    ]),
+    ("html,from=4", 4, &[
+        "this is not the Directory Insights API: 127.0.0.1:[PORT] answered a page in HTML", TRIED,
+    ]),
+];
 
 /// Some rows come each time, until those are all that come.
-fn damaged_for_ever() {
-    let cases = [
-        (
-            "wrong-count=1,on=events",
-            str![[r#"
-tried again 4 times
-error: acme: unexpected answer from JumpCloud: `X-Result-Count` is 2, but 1 came
-hint: nothing was skipped, this part will be read again
-hint: tried 5 times; nothing is lost, and the next run goes on from here
-
-"#]],
-        ),
-        (
-            "wrong-count=-1,on=events",
-            str![[r#"
-tried again 4 times
-error: acme: unexpected answer from JumpCloud: `X-Result-Count` is 0, but 1 came
-hint: nothing was skipped, this part will be read again
-hint: tried 5 times; nothing is lost, and the next run goes on from here
-
-"#]],
-        ),
-    ];
-    side_by_side(cases, || Tenant::settled(0));
-}
+#[rustfmt::skip]
+const DAMAGED: &[Case] = &[
+    ("wrong-count=1,on=events", 4, &[
+        "unexpected answer from JumpCloud: `X-Result-Count` is 2, but 1 came", SKIPPED, TRIED,
+    ]),
+    ("wrong-count=-1,on=events", 4, &[
+        "unexpected answer from JumpCloud: `X-Result-Count` is 0, but 1 came", SKIPPED, TRIED,
+    ]),
+];
 
 /// A full page of one millisecond that does not say where the next one begins:
 /// only with a cursor does anyone get on.
-fn a_page_without_a_cursor() {
-    let cases = [
-        (
-            "no-search-after,on=events",
-            str![[r#"
-tried again 4 times
-error: acme: unexpected answer from JumpCloud: a full page without a usable `X-Search_after`
-hint: nothing was skipped, this part will be read again
-hint: tried 5 times; nothing is lost, and the next run goes on from here
+#[rustfmt::skip]
+const NO_CURSOR: &[Case] = &[
+    ("no-search-after,on=events", 4, UNUSABLE_CURSOR),
+    ("garbled-search-after,on=events", 4, UNUSABLE_CURSOR),
+    ("no-paging-headers,on=events", 4, UNUSABLE_CURSOR),
+];
 
-"#]],
-        ),
-        (
-            "garbled-search-after,on=events",
-            str![[r#"
-tried again 4 times
-error: acme: unexpected answer from JumpCloud: a full page without a usable `X-Search_after`
-hint: nothing was skipped, this part will be read again
-hint: tried 5 times; nothing is lost, and the next run goes on from here
-
-"#]],
-        ),
-        (
-            "no-paging-headers,on=events",
-            str![[r#"
-tried again 4 times
-error: acme: unexpected answer from JumpCloud: a full page without a usable `X-Search_after`
-hint: nothing was skipped, this part will be read again
-hint: tried 5 times; nothing is lost, and the next run goes on from here
-
-"#]],
-        ),
-    ];
-    side_by_side(cases, burst);
-}
+const UNUSABLE_CURSOR: &[&str] = &[
+    "unexpected answer from JumpCloud: a full page without a usable `X-Search_after`",
+    SKIPPED,
+    TRIED,
+];
 
 /// An organisation in which 250 events happened in one millisecond.
 fn burst() -> Tenant {
@@ -282,39 +191,10 @@ fn anything_that_passes_at_random() {
 fn a_port_that_nobody_listens_at() {
     let feed = Feed::at("http://127.0.0.1:9");
     let ran = feed.once().output().expect_code(4);
-    assert_data_eq!(
-        message_of(&ran, &feed),
-        str![[r#"
-tried again 4 times
-error: acme: could not reach JumpCloud at 127.0.0.1:[PORT]: no connection
-hint: POST http://127.0.0.1:[PORT]/insights/directory/v1/events/count: Connection refused (os error 111)
-hint: tried 5 times; nothing is lost, and the next run goes on from here
-
-"#]]
-    );
-}
-
-/// What is a wrong address at first is an outage of one that has served.
-fn an_address_that_has_served_is_not_wrong() {
-    let cases = [
-        (
-            "status=404,from=4",
-            str![[r#"
-tried again 4 times
-error: acme: this is not the Directory Insights API: 127.0.0.1:[PORT] answered 404 Not Found
-hint: tried 5 times; nothing is lost, and the next run goes on from here
-
-"#]],
-        ),
-        (
-            "html,from=4",
-            str![[r#"
-tried again 4 times
-error: acme: this is not the Directory Insights API: 127.0.0.1:[PORT] answered a page in HTML
-hint: tried 5 times; nothing is lost, and the next run goes on from here
-
-"#]],
-        ),
+    let lines = &[
+        "could not reach JumpCloud at 127.0.0.1:[PORT]: no connection",
+        "hint: POST http://127.0.0.1:[PORT]/insights/directory/v1/events/count: Connection refused (os error 111)",
+        TRIED,
     ];
-    side_by_side(cases, || Tenant::settled(400));
+    assert_told(&ran, &feed, ("no listener", 4, lines));
 }

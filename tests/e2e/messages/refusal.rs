@@ -5,7 +5,7 @@ use jumpcloud_simulator::{DEFAULT_KEY, organization_id};
 use jumpcloud_tests::{Feed, Tenant, assert_same_lines};
 use snapbox::{assert_data_eq, data::Inline, str};
 
-use super::told;
+use super::{message_of, told};
 
 /// A new feed, and one that has collected two pages, meet what `spoil` does to
 /// the tenant; after `mend` both get everything once.
@@ -76,6 +76,60 @@ hint: the secret comes from `env:JUMPCLOUD_API_KEY`
 
 "#]],
     );
+}
+
+#[test]
+fn status_401_of_a_feed_that_worked() {
+    let tenant = Tenant::settled(300);
+    let feed = Feed::of(&tenant);
+    feed.once().output().expect_code(0);
+    tenant.api.model().access.revoke_key(DEFAULT_KEY);
+    let ran = feed.once().output().expect_code(3);
+    assert_data_eq!(
+        message_of(&ran, &feed),
+        str![[r#"
+error: acme: JumpCloud refused the API key (401), and this feed worked before
+hint: it has probably expired (keys made for 90 days stop on day 90), or been replaced by a newer one
+hint: make a new key under `My API Key` in the Admin Portal and put it in the place of `token`; the old key stops at once everywhere
+hint: nothing is lost until [TIME] so long JumpCloud keeps what is not read yet
+hint: the secret comes from `env:JUMPCLOUD_API_KEY`
+
+"#]]
+    );
+    feed.edit("start = ", r#"token_expires = "2026-01-31", start = "#);
+    let ran = feed.once().output().expect_code(3);
+    assert!(
+        ran.stderr
+            .contains("hint: it has expired on 2026-01-31, by `token_expires`"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn status_401_of_a_token_in_the_wrong_header() {
+    let tenant = Tenant::settled(10);
+    let feed = Feed::of(&tenant);
+    feed.edit("start = ", r#"authorization = "bearer", start = "#);
+    let ran = feed.command(&["check"]).output().expect_code(3);
+    assert_data_eq!(
+        message_of(&ran, &feed),
+        str![[r#"
+error: acme: JumpCloud refused the bearer token (401)
+hint: JumpCloud accepts it in the other header: set `authorization = "api-key"`
+hint: it may have expired (keys made for 90 days stop on day 90), been replaced by a newer one, or been pasted incompletely
+hint: such tokens live for a few hours; with `authorization = "service-account"` they are renewed without you
+hint: a key is known in its own region only: `api_base_url` is `https://api.jumpcloud.com`, `https://api.eu.jumpcloud.com` or `https://api.in.jumpcloud.com`
+hint: the secret comes from `env:JUMPCLOUD_API_KEY`
+
+"#]]
+    );
+    assert_eq!(tenant.api.seen().len(), 2);
+    feed.edit(
+        r#"authorization = "bearer""#,
+        r#"authorization = "api-key""#,
+    );
+    feed.command(&["check"]).output().expect_code(0);
 }
 
 #[test]

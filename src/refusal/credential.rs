@@ -1,0 +1,82 @@
+//! What is said of a credential that JumpCloud refuses: the ways out, and how
+//! much time there is.
+
+use super::{ADDRESSES, Asked};
+use crate::clock::rfc3339;
+use crate::error::{Error, Failure};
+use crate::settings::Authorization;
+
+/// Status 401.
+pub fn unauthenticated(asked: Asked<'_>) -> Failure {
+    let what = match asked.authorization {
+        Authorization::ApiKey => "API key",
+        Authorization::Bearer => "bearer token",
+        Authorization::ServiceAccount => {
+            return Failure::new(
+                "JumpCloud refused the service account's token (401), and a new one too",
+            )
+            .hint("the account may just have lost its access: see its role in the Admin Portal")
+            .hint(format!(
+                "an account is known in its own region only: {ADDRESSES}"
+            ));
+        }
+    };
+    let failure = match asked.established {
+        true => Failure::new(format!(
+            "JumpCloud refused the {what} (401), and this feed worked before"
+        )),
+        false => Failure::new(format!("JumpCloud refused the {what} (401)")),
+    };
+    let failure = failure.hint(match (asked.expired, asked.established) {
+        (Some(day), _) => {
+            let day = rfc3339(day);
+            let day = day.get(..10).unwrap_or(&day);
+            format!("it has expired on {day}, by `token_expires`")
+        }
+        (None, true) => "it has probably expired (keys made for 90 days stop on day 90), or been replaced by a newer one".to_owned(),
+        (None, false) => "it may have expired (keys made for 90 days stop on day 90), been replaced by a newer one, or been pasted incompletely".to_owned(),
+    });
+    let failure = match asked.authorization {
+        Authorization::Bearer => failure.hint("such tokens live for a few hours; with `authorization = \"service-account\"` they are renewed without you"),
+        _ => failure.hint("make a new key under `My API Key` in the Admin Portal and put it in the place of `token`; the old key stops at once everywhere"),
+    };
+    match asked.established {
+        true => failure,
+        false => failure.hint(format!(
+            "a key is known in its own region only: {ADDRESSES}"
+        )),
+    }
+}
+
+/// Status 403.
+pub fn forbidden(asked: Asked<'_>) -> Failure {
+    if asked.authorization == Authorization::ServiceAccount {
+        return Failure::new(
+            "the service account may not read Directory Insights of this organisation (403)",
+        )
+        .hint("give it a role in the Admin Portal that may read Directory Insights")
+        .hint("`org_ids` must name organisations that it belongs to");
+    }
+    Failure::new("the credential is valid but may not read Directory Insights (403)")
+        .hint("command-runner roles have no access; the key's administrator needs a role that has")
+        .hint("API access must be enabled for this administrator, by one with the Billing role")
+        .hint("with a provider's key set `org_ids`")
+        .hint("JumpCloud may have blocked this address for suspected abuse")
+}
+
+/// The error of a credential, with until when nothing is lost by it.
+pub fn in_time(asked: Asked<'_>, error: Error) -> Error {
+    let Some(until) = asked.kept_until else {
+        return error;
+    };
+    let hint = format!(
+        "nothing is lost until {}: so long JumpCloud keeps what is not read yet",
+        rfc3339(until)
+    );
+    match error {
+        Error::Authentication(failure) => Error::Authentication(failure.hint(hint)),
+        Error::Permission(failure) => Error::Permission(failure.hint(hint)),
+        Error::NotEntitled(failure) => Error::NotEntitled(failure.hint(hint)),
+        other => other,
+    }
+}
