@@ -43,7 +43,7 @@ fn assert_told(ran: &Ran, feed: &Feed, (rule, tries, lines): Case) {
 #[test]
 fn what_outlasts_a_run() {
     thread::scope(|scope| {
-        let mut all = |cases: &'static [Case], tenant: fn() -> Tenant| {
+        let all = |cases: &'static [Case], tenant: fn() -> Tenant| {
             for case in cases {
                 scope.spawn(move || outage(&tenant(), *case));
             }
