@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -27,6 +28,8 @@ pub(crate) struct Outbox {
     store: Arc<dyn Store>,
     sink: Arc<dyn Sink>,
     dead_letters: (PathBuf, Files),
+    /// The batch that was last delivered again.
+    redone: AtomicU64,
 }
 
 impl Outbox {
@@ -44,6 +47,7 @@ impl Outbox {
             store,
             sink,
             dead_letters,
+            redone: AtomicU64::new(0),
         }
     }
 
@@ -141,7 +145,10 @@ impl Outbox {
             return Ok(());
         };
         let number = delivery.checkpoint;
-        tracing::info!(feed = %self.feed, "delivering batch {number} again, which was interrupted");
+        // Not at each attempt, while a sink takes nothing.
+        if self.redone.swap(number, Ordering::Relaxed) != number {
+            tracing::info!(feed = %self.feed, "delivering batch {number} again, which was interrupted");
+        }
         self.deliver(delivery).await
     }
 

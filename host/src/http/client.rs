@@ -31,7 +31,24 @@ pub(crate) type Client = legacy::Client<Connector, Full<Bytes>>;
 /// after a minute.
 const KEEP_IDLE: Duration = Duration::from_secs(30);
 
+/// A client by [`connector`].
 pub(crate) fn build(rules: Arc<Rules>, limits: &Limits, ca_file: Option<&Path>) -> Result<Client> {
+    let head = usize::try_from(limits.response_head).unwrap_or(usize::MAX);
+    Ok(legacy::Client::builder(TokioExecutor::new())
+        .pool_idle_timeout(KEEP_IDLE)
+        .pool_timer(TokioTimer::new())
+        // hyper refuses a head that does not fit into its buffer (8 KiB at least).
+        .http1_max_buf_size(head.max(8 << 10))
+        .build(connector(rules, limits, ca_file)?))
+}
+
+/// What opens connections within `rules`; `ca_file` holds further root
+/// certificates (PEM).
+pub(crate) fn connector(
+    rules: Arc<Rules>,
+    limits: &Limits,
+    ca_file: Option<&Path>,
+) -> Result<Connector> {
     let mut roots = RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
     };
@@ -48,26 +65,24 @@ pub(crate) fn build(rules: Arc<Rules>, limits: &Limits, ca_file: Option<&Path>) 
         .https_or_http()
         .enable_http1()
         .wrap_connector(Dial::new(rules, proxy));
-    let head = usize::try_from(limits.response_head).unwrap_or(usize::MAX);
-    Ok(legacy::Client::builder(TokioExecutor::new())
-        .pool_idle_timeout(KEEP_IDLE)
-        .pool_timer(TokioTimer::new())
-        // hyper refuses a head that does not fit into its buffer (8 KiB at least).
-        .http1_max_buf_size(head.max(8 << 10))
-        .build(Connector {
-            https,
-            within: limits.connect,
-        }))
+    Ok(Connector {
+        https,
+        within: limits.connect,
+    })
 }
 
 fn add_roots(roots: &mut RootCertStore, path: &Path) -> Result<(), String> {
     let failed = |e: &dyn std::fmt::Display| format!("`{}` can't be used: {e}", path.display());
+    let before = roots.len();
     for certificate in CertificateDer::pem_file_iter(path).map_err(|e| failed(&e))? {
         roots
             .add(certificate.map_err(|e| failed(&e))?)
             .map_err(|e| failed(&e))?;
     }
-    Ok(())
+    match roots.len() > before {
+        true => Ok(()),
+        false => Err(failed(&"it holds no certificate (PEM)")),
+    }
 }
 
 /// Connects within a time-out that covers name resolution, TCP and TLS.
@@ -95,7 +110,7 @@ impl Service<Uri> for Connector {
 }
 
 /// Why there was no response: for the guest, and in words.
-pub(crate) fn reason(error: &legacy::Error) -> (WasiError, String) {
+pub(crate) fn reason(error: &(dyn StdError + 'static)) -> (WasiError, String) {
     let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
     let mut words = String::new();
     while let Some(e) = cause {

@@ -10,6 +10,7 @@ mod options;
 mod plan;
 
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,15 +23,17 @@ use http::{Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use tower_service::Service;
 
 pub use self::options::{HeaderText, HttpBody, HttpOptions};
 use self::plan::{Plan, Verdict};
 use super::{Delivered, Outgoing, Sink};
+use crate::bindings::types::EventClass;
 use crate::egress::Rules;
 use crate::error::{Error, Kind, Result};
 use crate::failpoint;
 use crate::gate::retry_after;
-use crate::http::client::{self, Client};
+use crate::http::client::{self, Client, Connector};
 use crate::store::BoxFuture;
 use crate::vault::Vault;
 
@@ -43,6 +46,7 @@ const BATCH_ID: HeaderName = HeaderName::from_static("x-batch-id");
 /// Posts events to a collector.
 pub struct HttpSink {
     client: Client,
+    connector: Connector,
     uri: Uri,
     /// With placeholders in the place of secrets.
     headers: HeaderMap,
@@ -66,9 +70,11 @@ impl HttpSink {
         let (Ok((uri, origin)), Ok(headers), []) = (url, headers, problems.as_slice()) else {
             return Err(Error::configuration(problems));
         };
-        let rules = Rules::only(origin);
+        let rules = Arc::new(Rules::only(origin));
+        let (limits, ca_file) = (&options.limits, options.ca_file.as_deref());
         Ok(Self {
-            client: client::build(rules.into(), &options.limits, options.ca_file.as_deref())?,
+            connector: client::connector(rules.clone(), limits, ca_file)?,
+            client: client::build(rules, limits, ca_file)?,
             uri,
             headers,
             vault,
@@ -174,6 +180,18 @@ impl HttpSink {
 impl Sink for HttpSink {
     fn kind(&self) -> &str {
         "http"
+    }
+
+    /// Connects; to send anything would be to deliver it.
+    fn check<'a>(&'a self, _: &'a str, _: &'a [EventClass]) -> BoxFuture<'a, Result<()>> {
+        let connected = self.connector.clone().call(self.uri.clone());
+        Box::pin(async move {
+            let refused = |e: &(dyn std::error::Error + 'static)| client::reason(e).1;
+            connected
+                .await
+                .map(drop)
+                .map_err(|e| self.unavailable(&refused(&*e)))
+        })
     }
 
     fn plan<'a>(&'a self, outgoing: Outgoing<'a>) -> BoxFuture<'a, Result<Value>> {

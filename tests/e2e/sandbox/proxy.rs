@@ -96,6 +96,20 @@ fn a_private_authority_has_to_be_named() {
     feed.once().output().expect_code(0);
     assert_eq!(delivered(&feed), numbers(50));
 
+    std::fs::write(feed.path("ca.pem"), "no certificate").unwrap();
+    let ran = feed.command(&["check"]).output().expect_code(2);
+    let wrong = "`network.ca_file`: `[FOLDER]/ca.pem` can't be used: it holds no certificate (PEM)";
+    let folder = feed
+        .path("")
+        .to_string_lossy()
+        .trim_end_matches('/')
+        .to_owned();
+    assert!(
+        ran.stderr.replace(&folder, "[FOLDER]").contains(wrong),
+        "{}",
+        ran.stderr
+    );
+
     feed.edit(r#"network = { ca_file = "ca.pem" }"#, "");
     let ran = feed.command(&["check"]).output().expect_code(4);
     let hint = "invalid peer certificate: UnknownIssuer (if a CA of your own made it: \

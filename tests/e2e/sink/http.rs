@@ -329,3 +329,19 @@ fn other_answers_are_the_operators_to_mend() {
         assert_eq!(received(&right.seen(), |_, _| true), numbers(50));
     }
 }
+
+#[test]
+fn a_check_connects_and_sends_nothing() {
+    let receiver = Server::start(|_| Answer::status(200));
+    let (feed, _source) = feed(50, &receiver, "");
+    feed.command(&["check"]).output().expect_code(0);
+    assert!(receiver.seen().is_empty());
+    let closed = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    feed.edit(receiver.address(), &closed.to_string());
+    let ran = feed.command(&["check"]).output().expect_code(5);
+    let told = format!("`http://{closed}/in?x=1` can't be reached: Connection refused");
+    assert!(ran.stderr.contains(&told), "{}", ran.stderr);
+}
