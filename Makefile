@@ -77,10 +77,11 @@ bench: build ## Compares the speed of transform with its peers
 fuzz: $(FUZZ_TOOL) ## Looks for input that breaks a parser, three minutes each
 	FUZZ="$(FUZZ_TOOL)" tests/fuzz/run $(or $(SECONDS),180)
 
-mutants: build ## Takes rules out one by one, and shows which tests notice
+mutants: build guests ## Takes rules out one by one, and shows which tests notice
 	tests/mutants/run
 	tests/mutants/collect/run
 	tests/mutants/delivery/run
+	tests/mutants/sandbox/run
 
 # Longer with SECONDS=3600. From FIRST on, so that no two soaks are the same.
 soak: ## Simulates new histories of collecting for ten minutes
