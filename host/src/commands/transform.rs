@@ -20,8 +20,9 @@ const PIECE: usize = 64 << 10;
 /// The first bytes of gzip.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// A line of dead letters is no longer: a record's first 64 KiB, escaped.
-const LONGEST_LINE: usize = 1 << 20;
+/// A line of dead letters is no longer: an event of 4 MiB that a sink refused,
+/// escaped.
+const LONGEST_LINE: usize = 32 << 20;
 
 /// Maps all of standard input: raw records, or those in a file of dead letters.
 pub async fn run(plugin: &Path, set: &[(String, String)], dead_letters: bool) -> u8 {
@@ -91,7 +92,7 @@ async fn letters(transformer: &mut Transformer, mut pieces: Pieces) -> Result<u6
             rejected += letter(transformer, line, number).await?;
         }
         if rest.len() > LONGEST_LINE {
-            let message = "standard input is no file of dead letters: a line is longer than 1 MiB";
+            let message = "standard input is no file of dead letters: a line is longer than 32 MiB";
             return Err(Error::new(Kind::Protocol, message));
         }
         unread = rest;
