@@ -49,7 +49,9 @@ mutants() {
 		found=$(noticed "$patch")
 		git apply -R "$patch"
 		[ -n "$found" ] || survivors=$((survivors + 1))
-		printf '%-50s %s\n' "${rule//-/ }" "$(head -n 3 <<< "${found:-NOTHING}" | paste -sd ',')"
+		found=${found:-NOTHING}
+		printf '%-50s %s\n' "${rule//-/ }" \
+			"$(head -n 3 <<< "$found" | paste -sd ' ')$(tail -n +4 <<< "$found" | sed -n '$=' | sed 's/.*/ and & more/')"
 	done
 	[ $survivors = 0 ] || fail "$survivors rules can go without a test that notices"
 }
