@@ -11,7 +11,7 @@ use crate::credential::Credential;
 use crate::error::{Error, Failure, Result};
 use crate::expiry;
 use crate::feed::{Feed, Input, Machine, Step};
-use crate::finding::{Finding, Kind};
+use crate::finding::{Finding, Kind, Severity};
 use crate::mapping;
 use crate::refusal::{self, Asked, Cause, Refusal};
 use crate::settings::{Authorization, DAY, Settings};
@@ -34,7 +34,10 @@ pub struct Check {
     left: Vec<Question>,
     asking: Option<Asking>,
     findings: Vec<Finding>,
+    /// Of all, or of the only organisation.
     failure: Option<Error>,
+    /// Of several organisations, those that failed: findings say so too.
+    failed: Vec<Error>,
     /// Why the credential was refused, while another header is tried.
     refused: Option<Failure>,
     last_request: RequestId,
@@ -77,6 +80,7 @@ impl Check {
             asking: None,
             findings: Vec::new(),
             failure: None,
+            failed: Vec::new(),
             refused: None,
             last_request: 0,
         }
@@ -84,35 +88,61 @@ impl Check {
 
     /// What was found, once all is done.
     pub fn finish(mut self, reading: Reading) -> Result<Vec<Finding>> {
+        let advice = self.advice(reading);
         if let Some(error) = self.failure {
+            let is_warning = |it: &Finding| it.kind.code().1 >= Severity::Warning;
+            let warnings = advice.into_iter().filter(is_warning);
+            let error = error.and_hints(warnings.map(|warning| warning.message));
             return Err(self.gate.hide(error));
         }
+        self.findings.extend(advice);
+        Ok(self.findings)
+    }
+
+    /// What is to be said whatever JumpCloud answers.
+    fn advice(&self, reading: Reading) -> Vec<Finding> {
+        let mut advice = Vec::new();
+        let mut find = |kind, message| advice.push(Finding::new(kind, "", message));
         let url = &self.settings.api_base_url;
         if !url.is_known() {
             let origin = url.origin();
             let message =
                 format!("`api_base_url` is {origin}, none of JumpCloud's known addresses");
-            self.findings
-                .push(Finding::new(Kind::UnknownHost, "", message));
+            find(Kind::UnknownHost, message);
         }
         if let Some(warning) = self.credential.warning() {
-            self.findings
-                .push(Finding::new(Kind::OddToken, "", warning));
+            find(Kind::OddToken, warning);
         }
-        let skew = self.clock.skew_message();
-        self.findings
-            .extend(skew.map(|message| Finding::new(Kind::ClockSkew, "", message)));
-        let now = self.clock.now(reading).unwrap_or(reading.wall);
-        self.findings.extend(expiry::finding(&self.settings, now));
+        if let Some(message) = self.clock.skew_message() {
+            find(Kind::ClockSkew, message);
+        }
         if self.settings.token_address_is_a_guess() {
             let message = format!(
                 "`oauth_token_url` is the one for the United States, and the API is {}: whether it serves both is documented nowhere, and untested",
                 url.host()
             );
-            self.findings
-                .push(Finding::new(Kind::TokenAddress, "", message));
+            find(Kind::TokenAddress, message);
         }
-        Ok(self.findings)
+        let now = self.clock.now(reading).unwrap_or(reading.wall);
+        advice.extend(expiry::finding(&self.settings, now));
+        advice
+    }
+
+    /// An organisation failed. One of several is a finding: the others are tried
+    /// too.
+    fn fail(&mut self, question: &Question, error: Error) {
+        let several = self.settings.org_ids.len() > 1;
+        let (Question::Access(Some(id)), true) = (question, several) else {
+            self.failure = Some(error);
+            return;
+        };
+        let error = self.gate.hide(error);
+        self.findings
+            .push(Finding::new(Kind::OrganizationFailed, id, error.in_full()));
+        self.failed.push(error);
+        if self.failed.len() == self.settings.org_ids.len() {
+            self.failure = Error::of_all(std::mem::take(&mut self.failed));
+        }
     }
 
     fn ask(&mut self, question: Question, reading: Reading) -> Step {
@@ -153,6 +183,7 @@ impl Check {
             }
         };
         if let Some(failure) = self.refused.take() {
+            self.gate = Gate::new(&self.settings, &self.credential);
             return Err(self.compare(failure, &answer.head));
         }
         let asked = self.asked(asking.start, reading);
@@ -256,19 +287,22 @@ impl Check {
             Input::Nothing => Some(Err(Cause::Timeout)),
             input => asking.call.take(input),
         };
-        self.failure = match taken {
+        let taken = match taken {
             None => {
                 self.asking = Some(asking);
-                None
+                return;
             }
-            Some(Ok(answer)) => self.answered(&asking, &answer, reading).err(),
+            Some(Ok(answer)) => self.answered(&asking, &answer, reading),
             // Nothing depends on it.
-            Some(Err(_)) if matches!(asking.question, Question::Survey(_)) => None,
-            Some(Err(cause)) => Some(match self.refused.take() {
+            Some(Err(_)) if matches!(asking.question, Question::Survey(_)) => Ok(()),
+            Some(Err(cause)) => Err(match self.refused.take() {
                 Some(failure) => Error::Authentication(failure),
                 None => refusal::failed(self.asked(asking.start, reading), &cause),
             }),
         };
+        if let Err(error) = taken {
+            self.fail(&asking.question, error);
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The component: the WIT exports on one side, the core on the other.
 //!
-//! The only file that knows the interface's bindings. It translates and drives;
-//! it decides nothing.
+//! This file and those below it alone know the interface's bindings. They
+//! translate and drive; they decide nothing.
 
 mod convert;
 mod http;
@@ -75,13 +75,15 @@ impl source::GuestFeed for FeedResource {
 
     fn ack(&self, checkpoint: u64) -> Result<(), types::Error> {
         let (feed, _) = &mut *self.0.borrow_mut();
-        Ok(write(feed.ack(checkpoint)?)?)
+        let writes = feed.ack(checkpoint)?;
+        Ok(write(writes).inspect_err(|_| feed.tear())?)
     }
 
     fn rewind(&self, to: i64) -> Result<(), types::Error> {
         let (feed, _) = &mut *self.0.borrow_mut();
         restore(feed)?;
-        Ok(write(feed.rewind(to)?)?)
+        let writes = feed.rewind(to)?;
+        Ok(write(writes).inspect_err(|_| feed.tear())?)
     }
 }
 

@@ -119,6 +119,56 @@ impl Error {
         }
     }
 
+    /// Adds ways out, after those that are there.
+    #[must_use]
+    pub fn and_hints(mut self, more: impl IntoIterator<Item = String>) -> Self {
+        match &mut self {
+            Self::BadSettings(problems) => {
+                if let Some(last) = problems.last_mut() {
+                    last.hints.extend(more);
+                }
+            }
+            Self::Authentication(failure)
+            | Self::Permission(failure)
+            | Self::NotEntitled(failure)
+            | Self::Unavailable(failure, _)
+            | Self::Protocol(failure)
+            | Self::Storage(failure)
+            | Self::Internal(failure) => failure.hints.extend(more),
+        }
+        self
+    }
+
+    /// Code, message and ways out, in one line: for a finding.
+    pub fn in_full(&self) -> String {
+        let hints: Vec<&str> = match self {
+            Self::BadSettings(problems) => {
+                let hints = problems.iter().flat_map(|problem| &problem.hints);
+                hints.map(String::as_str).collect()
+            }
+            Self::Authentication(failure)
+            | Self::Permission(failure)
+            | Self::NotEntitled(failure)
+            | Self::Unavailable(failure, _)
+            | Self::Protocol(failure)
+            | Self::Storage(failure)
+            | Self::Internal(failure) => failure.hints.iter().map(String::as_str).collect(),
+        };
+        let mut text = format!("{}: {self}", self.code());
+        for hint in hints {
+            text += "; ";
+            text += hint;
+        }
+        text
+    }
+
+    /// Of the failures of all organisations the one that the host goes by: one
+    /// that may pass by itself, if there is one.
+    pub fn of_all(failures: impl IntoIterator<Item = Self>) -> Option<Self> {
+        let stays = |error: &Self| !matches!(error, Self::Unavailable(..) | Self::Protocol(_));
+        failures.into_iter().min_by_key(stays)
+    }
+
     /// The code under which the failure of one organisation among several is
     /// reported (see [`crate::finding`]).
     pub fn code(&self) -> &'static str {
@@ -158,3 +208,18 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_that_may_pass_stands_for_all() {
+        let refused = || Error::Permission(Failure::new("refused").hint("ask").hint("wait"));
+        let busy = Error::Unavailable(Failure::new("busy"), Some(1));
+        assert_eq!(refused().in_full(), "permission: refused; ask; wait");
+        assert_eq!(Error::of_all([refused(), busy.clone()]), Some(busy));
+        assert_eq!(Error::of_all([refused()]), Some(refused()));
+        assert_eq!(Error::of_all([]), None);
+    }
+}

@@ -107,6 +107,8 @@ pub struct Feed {
     dropped: Vec<RequestId>,
     last_request: RequestId,
     received: u64,
+    /// Writes failed in their middle: what is stored is not what is known here.
+    torn: bool,
 }
 
 /// One organisation, and how it stands.
@@ -117,8 +119,8 @@ struct Member {
     due: u64,
     /// A failure that no poll has reported yet.
     failure: Option<Error>,
-    /// It failed in this cycle, and a finding said so.
-    failed: bool,
+    /// How it failed since it last got anywhere; a finding said so.
+    failed: Option<Error>,
 }
 
 /// A poll under way.
@@ -138,9 +140,9 @@ impl Feed {
         let settings = Settings::parse(settings)
             .map_err(|found| problems.extend(found))
             .ok();
-        let credential = Credential::new(authorization, secrets)
-            .map_err(|found| problems.extend(found))
-            .ok();
+        let credential = authorization.map(|one| Credential::new(one, secrets));
+        let credential =
+            credential.and_then(|one| one.map_err(|found| problems.extend(found)).ok());
         let (Some(settings), Some(credential)) = (settings, credential) else {
             return Err(Error::BadSettings(problems));
         };
@@ -152,7 +154,7 @@ impl Feed {
             collector: Collector::new(&settings, requested),
             due: 0,
             failure: None,
-            failed: false,
+            failed: None,
         };
         Ok(Self {
             members: requested.into_iter().map(member).collect(),
@@ -170,6 +172,7 @@ impl Feed {
             dropped: Vec::new(),
             last_request: 0,
             received: 0,
+            torn: false,
         })
     }
 
@@ -243,11 +246,13 @@ impl Feed {
             until,
             result: None,
         });
-        let waiting = |member: &Member| member.due > reading.monotonic && member.failure.is_none();
-        let count = self.members.len();
-        let next = (0..count)
-            .map(|n| (self.turn + n) % count.max(1))
-            .find(|n| self.members.get(*n).is_some_and(|member| !waiting(member)));
+        let first = |wanted: &dyn Fn(&Member) -> bool| {
+            let count = self.members.len();
+            let mut turns = (0..count).map(|n| (self.turn + n) % count);
+            turns.find(|n| self.members.get(*n).is_some_and(wanted))
+        };
+        let next = first(&|member| member.failure.is_some())
+            .or_else(|| first(&|member| member.due <= reading.monotonic));
         match next {
             Some(next) => self.turn = next,
             None => self.finish(Ok(())),
@@ -289,6 +294,7 @@ impl Feed {
     /// The last batch is durable, or will be together with these writes, to be
     /// done in order.
     pub fn ack(&mut self, checkpoint: u64) -> Result<Vec<Write>> {
+        self.whole()?;
         match self.unacked {
             None if checkpoint == self.acked && checkpoint > 0 => Ok(Vec::new()),
             Some(n) if checkpoint == self.acked + 1 => {
@@ -328,7 +334,24 @@ impl Feed {
         Ok(writes)
     }
 
+    /// The writes of an ack or a rewind failed: only a feed that is opened anew
+    /// goes on.
+    pub fn tear(&mut self) {
+        self.torn = true;
+    }
+
+    fn whole(&self) -> Result<()> {
+        match self.torn {
+            true => Err(Error::Storage(
+                Failure::new("the state could not be written")
+                    .hint("drop the feed and open it anew"),
+            )),
+            false => Ok(()),
+        }
+    }
+
     fn ready(&self) -> Result<()> {
+        self.whole()?;
         match self.restoring {
             Some(_) => Err(out_of_order("the stored state was not read")),
             None => Ok(()),
@@ -377,15 +400,29 @@ impl Feed {
             member.failure = Some(error);
             return self.finish(Ok(()));
         }
-        (member.due, member.failed) = (due, true);
-        if self.members.iter().all(|member| member.failed) {
-            self.members
+        self.batch.find(Kind::OrganizationFailed, error.in_full());
+        (member.due, member.failed) = (due, Some(error));
+        if self.members.iter().all(|member| member.failed.is_some()) {
+            let failed = self
+                .members
                 .iter_mut()
-                .for_each(|member| (member.failed, member.due) = (false, 0));
-            return self.finish(Err(error));
+                .filter_map(|member| member.failed.take());
+            let error = Error::of_all(failed);
+            if let Some(member) = self.members.get_mut(self.turn) {
+                member.failure = error;
+            }
         }
-        let message = format!("{}: {error}", error.code());
-        self.batch.find(Kind::OrganizationFailed, message);
+        self.finish(Ok(()));
+    }
+
+    /// The poll ends without a failure: if it brought something, one before is
+    /// over.
+    fn rest(&mut self) {
+        if self.batch.counters.received > 0
+            && let Some(member) = self.members.get_mut(self.turn)
+        {
+            member.failed = None;
+        }
         self.finish(Ok(()));
     }
 
@@ -424,6 +461,8 @@ impl Feed {
                 return Step::Done;
             };
             if let Some(error) = member.failure.take() {
+                // The host waits now; then all are asked again.
+                self.members.iter_mut().for_each(|member| member.due = 0);
                 self.finish(Err(error));
                 continue;
             }
@@ -432,13 +471,13 @@ impl Feed {
                 Ok(Need::Send(id, request)) => return Step::Send(id, request),
                 Ok(Need::Load(key)) => return Step::Load(key),
                 Ok(Need::Read(id)) if reading.monotonic < until => return Step::Read(id, until),
-                Ok(Need::Read(_) | Need::HandOut) => self.finish(Ok(())),
+                Ok(Need::Read(_) | Need::HandOut) => self.rest(),
                 Ok(Need::Caught) => {
                     let due = reading
                         .monotonic
                         .saturating_add(self.settings.poll_interval);
                     if let Some(member) = self.members.get_mut(self.turn) {
-                        (member.due, member.failed) = (due, false);
+                        (member.due, member.failed) = (due, None);
                     }
                     self.finish(Ok(()));
                 }
@@ -450,7 +489,7 @@ impl Feed {
     /// Takes what came of a request.
     fn take(&mut self, id: RequestId, input: Input, reading: Reading) {
         if matches!(input, Input::Nothing) {
-            return self.finish(Ok(()));
+            return self.rest();
         }
         let Some(Polling { limits, .. }) = self.polling else {
             return;

@@ -123,17 +123,19 @@ impl Authorization {
         }
     }
 
-    /// What these settings say, though others may be wrong.
-    pub fn of(json: &str) -> Self {
+    /// What these settings say, though others may be wrong; none: not even this
+    /// is right.
+    pub fn of(json: &str) -> Option<Self> {
         let settings: Value = serde_json::from_str(json).unwrap_or_default();
-        let name = settings.get("authorization").and_then(Value::as_str);
-        Self::named(name.unwrap_or_default())
+        match settings.get("authorization") {
+            Some(name) => Self::named(name.as_str()?),
+            None => Some(Self::default()),
+        }
     }
 
-    fn named(name: &str) -> Self {
-        let all = [Self::ApiKey, Self::Bearer, Self::ServiceAccount];
-        let named = all.into_iter().find(|one| one.name() == name);
-        named.unwrap_or_default()
+    fn named(name: &str) -> Option<Self> {
+        let mut all = [Self::ApiKey, Self::Bearer, Self::ServiceAccount].into_iter();
+        all.find(|one| one.name() == name)
     }
 }
 
@@ -170,7 +172,8 @@ impl Settings {
     /// Reads a JSON object, reporting every problem at once.
     pub fn parse(json: &str) -> Result<Self, Vec<Problem>> {
         let mut reader = Reader::new(json)?;
-        let authorization = Authorization::named(&reader.take("authorization", value::text));
+        let authorization =
+            Authorization::named(&reader.take("authorization", value::text)).unwrap_or_default();
         if authorization == Authorization::ServiceAccount {
             reader.require(
                 "client_id",

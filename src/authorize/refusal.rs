@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::api::{Head, Request, user_agent};
+use crate::clock::rfc3339;
 use crate::collect::call::Answer;
 use crate::error::{Error, Failure, Problem};
 use crate::refusal::{self, Cause, cut};
@@ -24,6 +25,8 @@ pub struct Endpoint {
     is_a_guess: bool,
     /// It has given tokens before: a wrong address is an outage now.
     established: bool,
+    /// The first ms of the day on which the secret expires, if that is known.
+    expires: Option<i64>,
 }
 
 /// The answer of RFC 6749, section 5.1.
@@ -50,6 +53,7 @@ impl Endpoint {
             url: settings.oauth_token_url.clone(),
             is_a_guess: settings.token_address_is_a_guess(),
             established: false,
+            expires: settings.token_expires,
         }
     }
 
@@ -111,7 +115,13 @@ impl Endpoint {
                 Failure::new(format!(
                     "JumpCloud refused the service account's client id or secret ({status})"
                 ))
-                .hint("the secret may have expired, been replaced, or been pasted incompletely; up to two can be active")
+                .hint(match self.expires.map(rfc3339) {
+                    Some(day) => format!(
+                        "by `token_expires` the secret expires on {}",
+                        day.get(..10).unwrap_or(&day)
+                    ),
+                    None => "the secret may have expired, been replaced, or been pasted incompletely; up to two can be active".to_owned(),
+                })
                 .hint("make a new secret for the service account in the Admin Portal and put it in the place of `client_secret`"),
             )),
             (403, _) | (400, "unauthorized_client" | "invalid_scope" | "access_denied") => {
@@ -137,6 +147,8 @@ impl Endpoint {
             ),
             _ => {
                 let words = match said.error_description.as_str() {
+                    // It may hold a token.
+                    "" if matches!(status, 200..=299) => String::new(),
                     "" => String::from_utf8_lossy(body).into_owned(),
                     words => words.to_owned(),
                 };

@@ -32,6 +32,9 @@ pub const TOKEN_REQUEST: RequestId = 0;
 /// So long before its end a token is renewed, in ms; a short-lived one halfway.
 const EARLY: u64 = 30_000;
 
+/// Fewer bytes of a token than these may be shown: messages are cut.
+const SHOWN: usize = 16;
+
 /// One service account, its token, and the requests that need it.
 #[derive(Debug)]
 pub struct Account {
@@ -39,6 +42,8 @@ pub struct Account {
     client_id: String,
     credential: Credential,
     token: Option<Token>,
+    /// The one that was replaced last: an answer may still name it.
+    before: Option<String>,
     /// How many tokens there were.
     tokens: u32,
     /// A token is being asked for,
@@ -85,6 +90,7 @@ impl Account {
             client_id: settings.client_id.clone(),
             credential,
             token: None,
+            before: None,
             tokens: 0,
             asking: None,
             waiting: TOKEN_REQUEST,
@@ -178,7 +184,7 @@ impl Account {
             && let Place::Sent(number) = pending.place
         {
             if is_refused && number == self.tokens {
-                self.token = None;
+                self.before = self.token.take().map(|token| token.text);
             }
             if is_refused && !pending.again {
                 (pending.place, pending.again) = (Place::Refused, true);
@@ -191,12 +197,15 @@ impl Account {
         Some((id, input))
     }
 
-    /// The error without the token.
+    /// The error without the token, or the one before it.
     pub fn hide(&self, error: Error) -> Error {
-        match &self.token {
-            Some(token) => error.map_text(|text| text.replace(&token.text, "[token]")),
-            None => error,
-        }
+        let known: Vec<&str> = self
+            .token
+            .iter()
+            .map(|token| token.text.as_str())
+            .chain(self.before.as_deref())
+            .collect();
+        error.map_text(|text| known.iter().fold(text, |text, token| without(text, token)))
     }
 
     /// Sends a held request, if there is a token.
@@ -213,7 +222,9 @@ impl Account {
     fn take(&mut self, text: String, lifetime: u64, reading: Reading) {
         let lifetime = lifetime - EARLY.min(lifetime / 2);
         let ends = reading.monotonic.saturating_add(lifetime);
-        self.token = Some(Token { text, ends });
+        if let Some(before) = self.token.replace(Token { text, ends }) {
+            self.before = Some(before.text);
+        }
         self.tokens = self.tokens.wrapping_add(1);
         self.endpoint.establish();
     }
@@ -226,6 +237,22 @@ impl Account {
             pending.place = Place::Failed(error);
         }
     }
+}
+
+/// `text` without `token`, also where its end is cut off.
+fn without(text: String, token: &str) -> String {
+    let start = token.get(..SHOWN.min(token.len())).unwrap_or(token);
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text.as_str();
+    while let Some((before, _)) = rest.split_once(start) {
+        let (_, found) = rest.split_at(before.len());
+        let same = found.bytes().zip(token.bytes());
+        let length = same.take_while(|(a, b)| a == b).count();
+        clean += before;
+        clean += "[token]";
+        rest = found.get(length..).unwrap_or_default();
+    }
+    clean + rest
 }
 
 impl fmt::Debug for Token {
@@ -251,6 +278,18 @@ mod tests {
             error.to_string().ends_with("`bad token [token]`"),
             "{error}"
         );
+
+        let long = "eyJhbGciOiJSUzI1NiJ9.abcdefghijklmnop";
+        account.take(long.to_owned(), 3_600_000, Reading::default());
+        let cut = long.get(..30).unwrap();
+        let error = account.hide(Error::protocol(format!("eyJ-t0ken, `{long}` and {cut}")));
+        assert!(
+            error
+                .to_string()
+                .ends_with("[token], `[token]` and [token]"),
+            "{error}"
+        );
+        account.take("eyJ-t0ken".to_owned(), 3_600_000, Reading::default());
 
         let request = crate::api::request(&settings, None, "/events", Vec::new());
         let Passed::Step(step) = account.send(1, request, Reading::default()) else {

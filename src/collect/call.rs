@@ -1,6 +1,8 @@
 //! A request whose answer is small and taken whole: a count, or the refusal of
 //! a page.
 
+use std::fmt;
+
 use super::RequestId;
 use crate::api::Head;
 use crate::feed::Input;
@@ -17,12 +19,22 @@ pub struct Call {
 }
 
 /// An answer, whole.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Answer {
     /// Status and headers.
     pub head: Head,
     /// The first 64 KiB of the body.
     pub body: Vec<u8>,
+}
+
+/// A body may hold a token.
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer")
+            .field("status", &self.head.status)
+            .field("length", &self.body.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Call {

@@ -1,6 +1,5 @@
 //! What only JumpCloud's answers can tell of settings and credentials.
 
-use jumpcloud::check::Check;
 use jumpcloud::clock::rfc3339;
 use jumpcloud::error::{Error, Result};
 use jumpcloud::finding::{Finding, Kind};
@@ -22,12 +21,6 @@ fn problems<T>(result: Result<T>) -> Vec<String> {
     }
 }
 
-fn check(world: &mut World) -> Result<Vec<Finding>> {
-    let mut check = Check::new(world.feed());
-    world.drive(&mut check);
-    check.finish(world.reading())
-}
-
 #[test]
 fn a_start_in_the_future_is_refused_at_the_first_answer_whatever_our_own_clock_says() {
     for skew in [0, -400 * DAY, 400 * DAY] {
@@ -46,7 +39,7 @@ fn a_start_in_the_future_is_refused_at_the_first_answer_whatever_our_own_clock_s
         assert_eq!(world.model.stats.requests(), 1);
         assert!(world.store().is_empty(), "nothing was begun");
         if skew.abs() < DAY {
-            assert_eq!(problems(check(&mut world)).len(), 1);
+            assert_eq!(problems(world.try_out()).len(), 1);
         }
         world.reopen_with(r#"{"start": "1h"}"#);
         assert!(world.poll_all().is_ok());
@@ -80,7 +73,7 @@ fn check_names_the_header_in_which_the_token_is_accepted() {
             world.model.access.revoke_key(DEFAULT_KEY);
             world.model.access.add_token(DEFAULT_KEY, i64::MAX);
         }
-        let said = refused(check(&mut world));
+        let said = refused(world.try_out());
         assert!(said[0].ends_with("(401)"), "{said:?}");
         let hint =
             format!("JumpCloud accepts it in the other header: set `authorization = \"{works}\"`");
@@ -89,7 +82,7 @@ fn check_names_the_header_in_which_the_token_is_accepted() {
 
         world.model.access.revoke_key(DEFAULT_KEY);
         world.model.access.expire_tokens();
-        let said = refused(check(&mut world));
+        let said = refused(world.try_out());
         assert!(!said[1].contains("other header"), "{said:?}");
     }
 }
@@ -117,7 +110,8 @@ fn a_key_that_ends_is_warned_of_once_a_day() {
         "{last}"
     );
     assert!(
-        check(&mut world)
+        world
+            .try_out()
             .unwrap()
             .iter()
             .any(|f| f.kind == Kind::KeyExpiry)

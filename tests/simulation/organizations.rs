@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
+use jumpcloud::finding::Kind;
 use jumpcloud_simulator::{Event, organization_id};
 
 use crate::events::{event, events};
-use crate::world::{EPOCH, World};
+use crate::world::{EPOCH, Said, World};
 
 const HOUR: i64 = 3_600_000;
 
@@ -118,4 +119,56 @@ fn one_organisation_that_fails_does_not_stop_the_others() {
     }
     world.poll_all().unwrap();
     world.check();
+}
+
+/// A failure is over when the organisation is read again: it does not count with
+/// one of another organisation that comes later.
+#[test]
+fn organisations_that_fail_one_after_the_other_stop_nobody() {
+    let mut world = two(2);
+    world.limit_events(5, 1 << 20);
+    world.model.organizations[0].entitled = false;
+    let has_failed = |said: &Said| said.findings.iter().any(|it| it.contains("not-entitled"));
+    while !has_failed(&world.poll_once().unwrap()) {}
+    world.model.organizations[0].entitled = true;
+    world.wait_minutes(2);
+    let mut count = 0;
+    while count == 0 {
+        let said = world.poll_once().unwrap();
+        count += said.events * usize::from(said.partition == organization_id(0));
+    }
+    world.model.organizations[1].entitled = false;
+    while count < 25 {
+        let said = world.poll_once().unwrap();
+        count += said.events * usize::from(said.partition == organization_id(0));
+        world.wait_minutes(1);
+    }
+}
+
+#[test]
+fn check_tries_every_organisation() {
+    let mut world = two(2);
+    world.model.organizations[0].entitled = false;
+    let found = world.try_out().unwrap();
+    let said = |organization, kind| {
+        let id = organization_id(organization);
+        found.iter().any(|it| it.partition == id && it.kind == kind)
+    };
+    assert!(said(0, Kind::OrganizationFailed), "{found:?}");
+    assert!(said(1, Kind::Access), "{found:?}");
+
+    world.model.organizations[1].entitled = false;
+    let error = world.try_out().unwrap_err();
+    assert_eq!(error.code(), "not-entitled");
+}
+
+#[test]
+fn after_writes_that_failed_the_feed_refuses_to_go_on() {
+    let mut world = World::of(events(0, 5, EPOCH, 1), "");
+    let batch = world.poll().unwrap();
+    world.feed().ack(batch.checkpoint).unwrap();
+    world.feed().tear();
+    let again = world.feed().ack(batch.checkpoint).unwrap_err();
+    assert_eq!(again.code(), "storage");
+    assert_eq!(world.poll().unwrap_err().code(), "storage");
 }

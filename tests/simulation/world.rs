@@ -20,6 +20,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 pub use self::happened::Happened;
+pub use self::polls::Said;
 use self::transport::Open;
 pub use crate::plan::EPOCH;
 

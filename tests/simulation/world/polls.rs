@@ -1,8 +1,10 @@
 //! Polls, one after the other or until all is read, and what comes of each.
 
 use jumpcloud::batch::{Batch, Next};
+use jumpcloud::check::Check;
 use jumpcloud::error::{Error, Result};
 use jumpcloud::feed::{Machine, Step};
+use jumpcloud::finding::Finding;
 use jumpcloud::state::Write;
 use rand::RngExt;
 
@@ -206,16 +208,17 @@ impl World {
         self.crash();
     }
 
-    /// Does what another machine says until it is done.
-    pub fn drive(&mut self, machine: &mut impl Machine) {
+    /// What `check` says.
+    pub fn try_out(&mut self) -> Result<Vec<Finding>> {
+        let mut check = Check::new(self.feed());
         loop {
-            match machine.step(self.reading()) {
+            match check.step(self.reading()) {
                 Step::Send(id, request) => self.send(id, &request),
-                Step::Load(_) | Step::Done => return,
+                Step::Load(_) | Step::Done => return check.finish(self.reading()),
                 Step::Drop(id) => drop(self.requests.remove(&id)),
                 Step::Read(id, until) => {
                     let input = self.read(id, until);
-                    machine.handle(id, input, self.reading());
+                    check.handle(id, input, self.reading());
                 }
             }
         }
