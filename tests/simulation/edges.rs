@@ -2,7 +2,7 @@
 
 use jumpcloud::clock::rfc3339;
 use jumpcloud::error::{Error, Result};
-use jumpcloud::finding::{Finding, Kind};
+use jumpcloud::finding::Kind;
 use jumpcloud_simulator::DEFAULT_KEY;
 
 use crate::events::events;
