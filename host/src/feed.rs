@@ -281,6 +281,11 @@ impl Feed {
         }
     }
 
+    /// How often the sink took something since the feed was opened.
+    pub(crate) fn deliveries(&self) -> u64 {
+        self.outbox.deliveries()
+    }
+
     /// Delivers what an earlier run committed and did not deliver.
     pub async fn deliver_outbox(&mut self) -> Result<()> {
         if self.redo {

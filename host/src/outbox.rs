@@ -30,6 +30,8 @@ pub(crate) struct Outbox {
     dead_letters: (PathBuf, Files),
     /// The batch that was last delivered again.
     redone: AtomicU64,
+    /// Batches and parts of batches that were delivered.
+    deliveries: AtomicU64,
 }
 
 impl Outbox {
@@ -48,7 +50,13 @@ impl Outbox {
             sink,
             dead_letters,
             redone: AtomicU64::new(0),
+            deliveries: AtomicU64::new(0),
         }
+    }
+
+    /// How often the sink took something.
+    pub(crate) fn deliveries(&self) -> u64 {
+        self.deliveries.load(Ordering::Relaxed)
     }
 
     /// Tries whether sink and dead letters could be written, without writing.
@@ -102,6 +110,7 @@ impl Outbox {
                 delivery.plan = plan;
                 self.add_dead_letters(&mut delivery, &refused).await?;
                 self.store.replan(&self.feed, &delivery).await?;
+                self.deliveries.fetch_add(1, Ordering::Relaxed);
                 failpoint::pass("replanned");
             }
         }
@@ -110,6 +119,7 @@ impl Outbox {
         }
         failpoint::pass("delivered");
         self.store.delivered(&self.feed).await?;
+        self.deliveries.fetch_add(1, Ordering::Relaxed);
         failpoint::pass("deleted");
         Ok(())
     }

@@ -62,6 +62,7 @@ impl Feed {
         loop {
             self.refresh_secrets();
             let begun = Instant::now();
+            let delivered = self.deliveries();
             let polled = tokio::select! {
                 () = &mut stop => return Ok(Ended::Stopped),
                 polled = self.poll(once) => polled,
@@ -85,7 +86,13 @@ impl Feed {
                         Next::More => pause(barren, begun.elapsed()),
                     }
                 }
-                Err(e) => self.wait_after(e, once, &mut retry, &mut journal).await?,
+                Err(e) => {
+                    // A sink that takes something now and then gets on.
+                    if self.deliveries() > delivered {
+                        retry.reset();
+                    }
+                    self.wait_after(e, once, &mut retry, &mut journal).await?
+                }
             };
             if once && let Err(e) = self.not_for_long() {
                 self.note_failure(&e, None).await;
@@ -105,15 +112,18 @@ impl Feed {
         totals: &mut Totals,
         journal: &mut Journal,
     ) -> Result<(Next, bool)> {
-        let length = batch.events.len() as u64;
+        let checkpoint = batch.checkpoint;
         let advanced = self.status().is_advanced_by(&batch);
         let before = self.status().clone();
-        let batch = self.settle(batch).await?;
-        totals.add(&batch, length);
-        batch
-            .findings
-            .iter()
-            .for_each(|finding| journal.found(finding));
+        let (mut sum, findings) = (totals.clone(), batch.findings.clone());
+        sum.add(&batch, batch.events.len() as u64);
+        let settled = self.settle(batch).await;
+        // What is committed counts, also if it is delivered later.
+        if self.status().checkpoint == checkpoint {
+            *totals = sum;
+            findings.iter().for_each(|finding| journal.found(finding));
+        }
+        let batch = settled?;
         journal.settled(&before, self.status(), matches!(batch.next, Next::Idle(_)));
         Ok((batch.next, advanced))
     }

@@ -128,6 +128,28 @@ fn a_receiver_that_fails_every_third_time_and_a_host_that_is_killed_lose_nothing
     );
 }
 
+/// Each batch fails once: there are more failures than a single run bears in a
+/// row, but something is delivered between any two.
+#[test]
+fn a_receiver_that_takes_something_now_and_then_is_not_given_up() {
+    let count = Arc::new(AtomicU64::new(0));
+    let receiver = Server::start(move |_| match count.fetch_add(1, Ordering::SeqCst) % 2 {
+        0 => Answer::Http(503, "retry-after: 0\r\n".to_owned(), Vec::new()),
+        _ => Answer::status(200),
+    });
+    let (feed, _source) = feed(120, &receiver, "");
+    let ran = feed.once().output().expect_code(0);
+    assert_eq!(
+        received(&receiver.seen(), |at, _| at % 2 == 1),
+        numbers(120)
+    );
+    assert!(
+        ran.stderr.contains("numbers: 120 new events"),
+        "what was delivered by a second attempt counts too: {}",
+        ran.stderr
+    );
+}
+
 #[test]
 fn a_receiver_that_is_down_stops_a_single_run_and_not_the_next() {
     let down = Arc::new(AtomicU64::new(1));
