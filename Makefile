@@ -26,7 +26,7 @@ GUESTS := --release --manifest-path tests/guests/Cargo.toml --target wasm32-wasi
 
 RUN := dist/source-host run --once --plugin dist/jumpcloud.wasm --secret token=env:JUMPCLOUD_API_KEY
 
-.PHONY: help run simulator toolchain test check build component host guests bench fuzz mutants soak peers audit dist clean
+.PHONY: help run simulator toolchain test check build component host guests bench fuzz mutants soak peers receiver audit dist clean
 
 help: ## Lists the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -89,6 +89,9 @@ soak: ## Simulates new histories of collecting for ten minutes
 
 peers: build ## Compares the output with other runtimes and validators (large downloads)
 	tests/peers/run
+
+receiver: build ## Delivers to an HTTP receiver made with aiohttp, which fails and is killed
+	tests/peers/receiver/run
 
 # Apart from `check`: the first run compiles cargo-deny, for some ten minutes.
 audit: $(DENY_TOOL) ## Checks licences, sources and duplicates of all packages, and known defects
