@@ -16,8 +16,9 @@ make_copy() {
 	rm -rf "$COPY"
 	mkdir -p "$COPY" "$CARGO_TARGET_DIR"
 	tar -c --exclude=./target --exclude=./state --exclude=./.git . | tar -x -C "$COPY"
+	# (No links: cargo writes into files, and these would be those of both.)
 	if [ -d target/release ] && [ ! -d "$CARGO_TARGET_DIR/release" ]; then
-		cp -al target/release "$CARGO_TARGET_DIR/release"
+		cp -a --reflink=auto target/release "$CARGO_TARGET_DIR/release"
 	fi
 	cd "$COPY"
 	# For `git apply` this is no part of a repository.
