@@ -19,6 +19,9 @@ pub const MAX_DEPTH: u32 = 100;
 /// How much of a record that is not read is kept, in bytes.
 pub const KEPT: usize = 64 << 10;
 
+/// The byte order mark with which some programs start a file in UTF-8.
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// A record, or why it is none.
 #[derive(Debug, PartialEq)]
 pub enum Piece<'a> {
@@ -85,6 +88,8 @@ pub struct Splitter {
     layout: Layout,
     /// Only an array will do.
     array_only: bool,
+    /// So many bytes of a [`MARK`] have come.
+    mark: usize,
     /// A record is under way.
     within: bool,
     /// What earlier bytes held of it.
@@ -113,6 +118,7 @@ impl Splitter {
         Self {
             layout: Layout::Unknown,
             array_only: true,
+            mark: 0,
             within: false,
             partial: Vec::new(),
             refused: None,
@@ -168,7 +174,7 @@ impl Splitter {
     /// without its break) comes out here, a broken one as it is.
     pub fn finish(&mut self) -> Result<Option<Piece<'_>>, Broken> {
         let array = self.layout == Layout::Array;
-        self.layout = Layout::Unknown;
+        (self.layout, self.mark) = (Layout::Unknown, 0);
         if array || self.array_only && self.within {
             self.reset();
             return Err(Broken::Cut);
@@ -190,6 +196,7 @@ impl Splitter {
     fn find_start(&mut self, bytes: &[u8], at: &mut usize) -> Result<bool, Broken> {
         while let Some(&byte) = bytes.get(*at) {
             match (self.layout, byte) {
+                (Layout::Unknown, _) if MARK.get(self.mark) == Some(&byte) => self.mark += 1,
                 (Layout::Stream, b'\n') if !self.multiline => self.layout = Layout::Lines,
                 (_, b' ' | b'\t' | b'\r' | b'\n') | (Layout::Array, b',') => {}
                 (Layout::Array, b']') => self.layout = Layout::Closed,
@@ -207,6 +214,10 @@ impl Splitter {
                             Layout::Lines
                         };
                     }
+                    // What only began like a mark belongs to the record.
+                    let begun = std::mem::take(&mut self.mark) % MARK.len();
+                    let begun = MARK.get(..begun).unwrap_or_default();
+                    self.partial.extend_from_slice(begun);
                     self.within = true;
                     self.multiline = false;
                     return Ok(true);
@@ -432,6 +443,18 @@ mod tests {
             "oops\n{\"a\":1}\n",
             &["oops", "{\"a\":1}"],
         );
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_first_record() {
+        check(Splitter::array, "\u{feff}[1]", &["1"]);
+        check(Splitter::stream, "\u{feff}[1]", &["1"]);
+        check(Splitter::stream, "\u{feff}{}\n{}\n", &["{}", "{}"]);
+        check(Splitter::stream, "\u{feff}\r\noops\n{}", &["oops", "{}"]);
+        // Elsewhere, and what only begins like one, is kept.
+        check(Splitter::stream, "{}\n\u{feff}{}\n", &["{}", "\u{feff}{}"]);
+        check(Splitter::stream, "\u{fec0}\n{}\n", &["\u{fec0}", "{}"]);
+        check(Splitter::stream, "\u{feff}", &[]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use source_host::words::{bytes, counted, grouped, moment, time};
-use source_host::{Descriptor, Ended, Error, Kind, Progress, Totals, TypeCount};
+use source_host::{Counters, Descriptor, Ended, Error, Kind, Progress, Totals, TypeCount};
 
 use crate::config::Located;
 
@@ -54,7 +54,8 @@ pub fn problem_line(located: &Located) -> String {
     line + &located.problem.message
 }
 
-fn hints(hints: &[String]) {
+/// Says the ways out, on standard error.
+pub fn hints(hints: &[String]) {
     if !hints.is_empty() {
         eprintln!();
         hints.iter().for_each(|hint| eprintln!("hint: {hint}"));
@@ -154,6 +155,18 @@ impl Summary<'_> {
             self.flags
         )
     }
+}
+
+/// What became of records that were mapped alone, in one line.
+pub fn transformed(counters: &Counters) -> String {
+    format!(
+        "{} from {}: {} not selected{}, {} rejected",
+        counted(counters.emitted, "event"),
+        counted(counters.received, "record"),
+        grouped(counters.not_selected),
+        top(&counters.not_selected_types),
+        grouped(counters.rejected),
+    )
 }
 
 /// How far a partition has come, in a line or two.

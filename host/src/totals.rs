@@ -42,7 +42,7 @@ impl Totals {
 
 impl Counters {
     /// Adds the counts of a further batch.
-    pub(crate) fn add(&mut self, more: &Counters) {
+    pub fn add(&mut self, more: &Counters) {
         for (sum, count) in [
             (&mut self.received, more.received),
             (&mut self.emitted, more.emitted),

@@ -1,24 +1,18 @@
 //! `source-host transform`: raw records on standard input, events on standard
 //! output, through a plugin's mapping alone.
 
-use std::io::{self, BufRead, ErrorKind, Read, Write};
+mod input;
+
+use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
-use bytes::Bytes;
-use flate2::bufread::MultiGzDecoder;
 use serde_json::Map;
-use source_host::words;
-use source_host::{Batch, DeadLetter, Engine, Error, Kind, Result, Transformer};
-use tokio::sync::mpsc;
+use source_host::words::counted;
+use source_host::{Batch, Counters, DeadLetter, Engine, Error, Kind, Result, Transformer};
 
+use self::input::Pieces;
 use crate::config::Node;
 use crate::{exit, report};
-
-/// The input goes to the plugin in pieces of this length.
-const PIECE: usize = 64 << 10;
-
-/// The first bytes of gzip.
-const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// A line of dead letters is no longer: an event of 4 MiB that a sink refused,
 /// escaped.
@@ -26,21 +20,16 @@ const LONGEST_LINE: usize = 32 << 20;
 
 /// Maps all of standard input: raw records, or those in a file of dead letters.
 pub async fn run(plugin: &Path, set: &[(String, String)], dead_letters: bool) -> u8 {
-    match transform(plugin, set, dead_letters).await {
-        Ok(0) => exit::OK,
-        Ok(rejected) => {
-            eprintln!("error: {} rejected", words::counted(rejected, "record"));
-            exit::FAILURE
-        }
-        Err(e) => {
+    transform(plugin, set, dead_letters)
+        .await
+        .unwrap_or_else(|e| {
             report::error(None, &e);
             exit::code(&e)
-        }
-    }
+        })
 }
 
-/// Returns how many records were rejected.
-async fn transform(path: &Path, set: &[(String, String)], dead_letters: bool) -> Result<u64> {
+/// Returns the exit code that the input deserves.
+async fn transform(path: &Path, set: &[(String, String)], dead_letters: bool) -> Result<u8> {
     let plugin = Engine::new()?.load(path).await?;
     let properties = plugin.settings_schema().get("properties");
     let mut settings = Map::new();
@@ -49,37 +38,66 @@ async fn transform(path: &Path, set: &[(String, String)], dead_letters: bool) ->
         settings.insert(name.clone(), Node::untyped(value, "--set").to_json(schema));
     }
     let mut transformer = Transformer::open(&plugin, settings).await?;
-    match dead_letters {
-        false => records(&mut transformer, read_stdin()).await,
-        true => letters(&mut transformer, read_stdin()).await,
+    let mut counters = Counters::default();
+    let unreadable = match dead_letters {
+        false => records(&mut transformer, input::stdin(), &mut counters).await?,
+        true => letters(&mut transformer, input::stdin(), &mut counters).await?,
+    };
+    eprintln!("{}", report::transformed(&counters));
+    if counters.rejected > 0 {
+        eprintln!("error: {} rejected", counted(counters.rejected, "record"));
+    }
+    if let Some(e) = &unreadable {
+        report_unreadable(e);
+    }
+    Ok(match counters.rejected == 0 && unreadable.is_none() {
+        true => exit::OK,
+        false => exit::FAILURE,
+    })
+}
+
+fn report_unreadable(error: &io::Error) {
+    if error.kind() == ErrorKind::UnexpectedEof {
+        eprintln!("error: the gzip on standard input is cut off");
+        report::hints(&["fetch it again: only the records before the cut were read".to_owned()]);
+    } else {
+        eprintln!("error: standard input can't be read: {error}");
     }
 }
 
-type Pieces = mpsc::Receiver<io::Result<Bytes>>;
-
-/// Maps a stream of records.
-async fn records(transformer: &mut Transformer, mut pieces: Pieces) -> Result<u64> {
-    let mut rejected = 0;
+/// Maps a stream of records. Returns why it could not be read to its end.
+async fn records(
+    transformer: &mut Transformer,
+    mut pieces: Pieces,
+    counters: &mut Counters,
+) -> Result<Option<io::Error>> {
+    let mut unreadable = None;
     let record = |number| format!("record {number}");
     while let Some(piece) = pieces.recv().await {
-        let piece = piece.map_err(unreadable)?;
-        rejected += hand_out(&transformer.push(&piece).await?, record)?;
+        match piece {
+            Ok(piece) => hand_out(&transformer.push(&piece).await?, counters, record)?,
+            Err(e) => unreadable = Some(e),
+        }
     }
-    rejected += hand_out(&transformer.finish().await?, record)?;
-    Ok(rejected)
+    hand_out(&transformer.finish().await?, counters, record)?;
+    Ok(unreadable)
 }
 
 /// Maps the records in dead letters, each as a stream of its own: one that is
-/// broken can't take the next one with it.
-async fn letters(transformer: &mut Transformer, mut pieces: Pieces) -> Result<u64> {
-    let mut rejected = 0;
+/// broken can't take the next one with it. Returns as [`records`].
+async fn letters(
+    transformer: &mut Transformer,
+    mut pieces: Pieces,
+    counters: &mut Counters,
+) -> Result<Option<io::Error>> {
+    let mut unreadable = None;
     let mut unread = Vec::new();
     let mut number = 0;
     loop {
-        let piece = pieces.recv().await.transpose().map_err(unreadable)?;
-        match &piece {
-            Some(piece) => unread.extend_from_slice(piece),
-            None if unread.is_empty() => return Ok(rejected),
+        match pieces.recv().await {
+            Some(Ok(piece)) => unread.extend_from_slice(&piece),
+            Some(Err(e)) => unreadable = Some(e),
+            None if unread.is_empty() => return Ok(unreadable),
             None => unread.push(b'\n'),
         }
         let whole = unread.iter().rposition(|byte| *byte == b'\n');
@@ -89,48 +107,53 @@ async fn letters(transformer: &mut Transformer, mut pieces: Pieces) -> Result<u6
                 continue;
             }
             number += 1;
-            rejected += letter(transformer, line, number).await?;
+            letter(transformer, line, number, counters).await?;
         }
         if rest.len() > LONGEST_LINE {
-            let message = "standard input is no file of dead letters: a line is longer than 32 MiB";
-            return Err(Error::new(Kind::Protocol, message));
+            let message = "it is no file of dead letters: a line is longer than 32 MiB";
+            return Ok(Some(io::Error::new(ErrorKind::InvalidData, message)));
         }
         unread = rest;
     }
 }
 
 /// Maps the record in one line.
-async fn letter(transformer: &mut Transformer, line: &[u8], number: u64) -> Result<u64> {
+async fn letter(
+    transformer: &mut Transformer,
+    line: &[u8],
+    number: u64,
+    counters: &mut Counters,
+) -> Result<()> {
     let why = match DeadLetter::parse(line) {
         // Mapped already: the sink did not want it.
         Ok(letter) if letter.is_event() && letter.is_whole() => {
-            let line = [letter.bytes.trim_ascii_end(), b"\n"].concat();
-            return write(&line).map(|()| 0);
+            counters.received += 1;
+            counters.emitted += 1;
+            return write(&[letter.bytes.trim_ascii_end(), b"\n"].concat());
         }
         Ok(letter) if letter.is_whole() => {
             let name = |_| format!("dead letter {number}");
-            let rejected = hand_out(&transformer.push(&letter.bytes).await?, name)?;
-            return Ok(rejected + hand_out(&transformer.finish().await?, name)?);
+            hand_out(&transformer.push(&letter.bytes).await?, counters, name)?;
+            return hand_out(&transformer.finish().await?, counters, name);
         }
         Ok(letter) => format!("only the beginning of its {} bytes was kept", letter.length),
         Err(why) => why,
     };
+    counters.received += 1;
+    counters.rejected += 1;
     eprintln!("dead letter {number}: {why}");
-    Ok(1)
+    Ok(())
 }
 
-fn unreadable(e: io::Error) -> Error {
-    Error::new(Kind::Protocol, format!("standard input can't be read: {e}"))
-}
-
-/// Writes the events, and names the rejected records; how many there were.
-fn hand_out(batch: &Batch, name: impl Fn(u64) -> String) -> Result<u64> {
+/// Writes the events, and names the rejected records.
+fn hand_out(batch: &Batch, counters: &mut Counters, name: impl Fn(u64) -> String) -> Result<()> {
+    counters.add(&batch.counters);
     write(&batch.events)?;
     for record in &batch.rejected {
         let name = name(record.number);
         eprintln!("{name}: {} ({})", record.reason, record.code);
     }
-    Ok(batch.rejected.len() as u64)
+    Ok(())
 }
 
 fn write(bytes: &[u8]) -> Result<()> {
@@ -142,62 +165,4 @@ fn write(bytes: &[u8]) -> Result<()> {
         }
         _ => Error::sink(format!("standard output can't be written: {e}")),
     })
-}
-
-/// Reads standard input in a thread of its own, and decodes it if it is gzip.
-fn read_stdin() -> Pieces {
-    let (sender, receiver) = mpsc::channel(4);
-    tokio::task::spawn_blocking(move || {
-        if let Err(e) = read_into(io::stdin().lock(), &sender) {
-            let _ = sender.blocking_send(Err(e));
-        }
-    });
-    receiver
-}
-
-fn read_into(mut input: impl BufRead, out: &mpsc::Sender<io::Result<Bytes>>) -> io::Result<()> {
-    let is_gzip = input.fill_buf()?.starts_with(&GZIP);
-    let mut input: Box<dyn Read> = if is_gzip {
-        Box::new(MultiGzDecoder::new(input))
-    } else {
-        Box::new(input)
-    };
-    loop {
-        let mut piece = Vec::with_capacity(PIECE);
-        let read = input.by_ref().take(PIECE as u64).read_to_end(&mut piece)?;
-        if read == 0 || out.blocking_send(Ok(piece.into())).is_err() {
-            return Ok(());
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    async fn read(input: Vec<u8>) -> Vec<u8> {
-        let (sender, mut receiver) = mpsc::channel(4);
-        let reader =
-            tokio::task::spawn_blocking(move || read_into(io::Cursor::new(input), &sender));
-        let mut all = Vec::new();
-        while let Some(piece) = receiver.recv().await {
-            let piece = piece.unwrap();
-            assert!(piece.len() <= PIECE);
-            all.extend_from_slice(&piece);
-        }
-        reader.await.unwrap().unwrap();
-        all
-    }
-
-    #[tokio::test]
-    async fn input_comes_in_pieces_and_gzip_is_decoded() {
-        let text: Vec<u8> = (0..200_000u32).flat_map(u32::to_le_bytes).collect();
-        assert_eq!(read(text.clone()).await, text);
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        encoder.write_all(&text).unwrap();
-        let mut twice = encoder.finish().unwrap();
-        twice.extend_from_within(..);
-        assert_eq!(read(twice).await, [text.clone(), text].concat());
-        assert_eq!(read(Vec::new()).await, b"");
-    }
 }

@@ -70,6 +70,50 @@ fn a_bad_record_costs_that_record_alone() {
 }
 
 #[test]
+fn a_byte_order_mark_costs_nothing() {
+    let tenant = Tenant::settled(50);
+    let raw = tenant.events(Kind::Login)[0].raw.to_vec();
+    let expected = transform(raw.clone()).output().expect_code(0).stdout;
+    let lines = ["\u{feff}".as_bytes(), &raw].concat();
+    let array = ["\u{feff}[".as_bytes(), &raw, b"]"].concat();
+    for input in [gzip(&lines), gzip(&array), lines, array] {
+        assert_eq!(transform(input).output().expect_code(0).stdout, expected);
+    }
+}
+
+#[test]
+fn a_summary_says_what_became_of_all_records() {
+    let tenant = Tenant::settled(50);
+    let login = String::from_utf8(tenant.events(Kind::Login)[0].raw.to_vec()).unwrap();
+    let other = r#"{"event_type":"group_create"}"#;
+    let ran = transform(format!("{login}\n{other}\n").into()).output();
+    let summary = "1 event from 2 records: 1 not selected (group_create 1), 0 rejected\n";
+    assert_eq!(ran.expect_code(0).stderr, summary);
+    let ran = transform(format!("{other}\n{{}}\n").into()).output();
+    assert_eq!(
+        ran.expect_code(1).stderr,
+        "record 2: `event_type` is missing or not a text (no-event-type)\n\
+         0 events from 2 records: 1 not selected (group_create 1), 1 rejected\n\
+         error: 1 record rejected\n"
+    );
+}
+
+#[test]
+fn a_gzip_that_is_cut_off_gives_the_records_before_the_cut() {
+    let tenant = Tenant::settled(500);
+    let raw: Vec<_> = tenant.selected().into_iter().map(|e| e.raw).collect();
+    let whole = gzip(&raw.join(&b'\n'));
+    let expected = transform(whole.clone()).output().expect_code(0).stdout;
+    let cut = whole[..whole.len() / 2].to_vec();
+    let ran = transform(cut).output().expect_code(1);
+    assert!(expected.starts_with(&ran.stdout));
+    let lines = ran.stdout.lines().count();
+    assert!(lines > raw.len() / 3, "{lines} of {}", raw.len());
+    let error = "error: the gzip on standard input is cut off\n\nhint: fetch it again";
+    assert!(ran.stderr.contains(error), "{}", ran.stderr);
+}
+
+#[test]
 fn dead_letters_are_read_back() {
     let tenant = Tenant::settled(30);
     let events = tenant.selected();
