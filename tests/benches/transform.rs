@@ -1,4 +1,4 @@
-//! `make bench`: how fast raw events become OCSF.
+//! `make bench`: how fast raw events become OCSF, and in how much memory.
 //!
 //! Each contender is a process of its own that reads the same file on standard
 //! input and writes to nowhere. They take turns, so that a change in the
@@ -10,6 +10,10 @@
 //!   same host. Its events must equal the plugin's, or there is no bench.
 //! * **jq**, **tenzir**: the main attributes only (`main.jq`, `main.tql`). Left
 //!   out where they are not installed.
+//!
+//! At last the component gets a gigabyte ([`memory`]).
+
+mod memory;
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -30,6 +34,9 @@ const PIECE: usize = 64 << 10;
 
 /// The first so many contenders map by the same rules.
 const SAME_RULES: usize = 3;
+
+/// Which of them is the component.
+const COMPONENT: usize = 1;
 
 /// A way from raw events to OCSF.
 struct Contender {
@@ -68,12 +75,14 @@ fn main() -> Result<()> {
     for round in 0..=rounds.unwrap_or(0) {
         for contender in &mut contenders {
             if round <= contender.rounds {
-                let run = measure(&contender.command, &events)?;
+                let run = measure(&contender.command, File::open(&events)?)?;
                 contender.runs.push(run);
             }
         }
     }
-    print(&contenders, size)
+    print(&contenders, size)?;
+    let component = contenders.get(COMPONENT).context("no component")?;
+    memory::print_growth(&component.command, &events)
 }
 
 fn contenders(root: &Path) -> Result<Vec<Contender>> {
@@ -228,12 +237,12 @@ fn generate(path: &Path) -> Result<(u64, u64)> {
 }
 
 /// One run.
-fn measure(command: &[PathBuf], input: &Path) -> Result<Run> {
+fn measure(command: &[PathBuf], input: impl Into<Stdio>) -> Result<Run> {
     let (program, arguments) = command.split_first().context("no command")?;
     let start = Instant::now();
     let mut child = Command::new(program)
         .args(arguments)
-        .stdin(File::open(input)?)
+        .stdin(input)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
