@@ -61,17 +61,17 @@ fn particular(rule: Rule) -> &'static str {
     match rule {
         Rule::Plain => "",
         Rule::Association => "`user` is a side of `association`; only if one is an account",
-        Rule::Changes => "`user_result`, factor",
+        Rule::Changes => "`user_result`, `auth_factors`",
         Rule::Created => "`user_result`",
         Rule::Provision => "`user.account` is the application",
         Rule::SelfService => "own account, if none is named",
-        Rule::Totp => "own account, if none is named; factor OTP",
-        Rule::AdminPortal => "service JumpCloud Admin Portal",
-        Rule::DeviceLogin => "`dst_endpoint`, logon type",
-        Rule::LdapBind => "service JumpCloud LDAP; is it clear text",
-        Rule::RadiusAuth => "service JumpCloud RADIUS",
-        Rule::SsoStep => "service is the application",
-        Rule::UserPortal => "service JumpCloud User Portal",
+        Rule::Totp => "own account, if none is named; `auth_factors` OTP",
+        Rule::AdminPortal => "`service.name` JumpCloud Admin Portal",
+        Rule::DeviceLogin => "`dst_endpoint`, `logon_type_id`",
+        Rule::LdapBind => "`service.name` JumpCloud LDAP; `is_cleartext`",
+        Rule::RadiusAuth => "`service.name` JumpCloud RADIUS",
+        Rule::SsoStep => "`service` is the application",
+        Rule::UserPortal => "`service.name` JumpCloud User Portal",
     }
 }
 
@@ -90,24 +90,29 @@ fn activities() -> String {
 }
 
 fn moved() -> String {
-    let mut table = String::from("| field | attribute | when |\n| --- | --- | --- |\n");
+    let mut table = String::from("| field | Authentication | Account Change | when |\n");
+    table += "| --- | --- | --- | --- |\n";
     for field in FIELDS {
         let Some(to) = field.to() else { continue };
-        let (attribute, when) = match to {
-            To::Always(path) => (path.to_owned(), "always"),
-            To::Login(path) => (path.to_owned(), "Authentication"),
-            To::Client(path) | To::ClientNetwork(path) => {
-                (format!("*client*.{path}"), "its form fits")
-            }
-            To::Remote(path) => (
-                format!("src_endpoint.{path}"),
-                "service `systems`, its form fits",
-            ),
-            To::Device(path) => (format!("*device*.{path}"), "always"),
+        let when = match to {
+            To::Client(_) | To::ClientNetwork(_) | To::Remote(_) => "its form fits",
+            To::Always(_) | To::Login(_) | To::Device(_) => "always",
         };
-        let _ = writeln!(table, "| `{}` | {attribute} | {when} |", field.path());
+        let (login, admin) = (attribute(to, true), attribute(to, false));
+        let _ = writeln!(table, "| `{}` | {login} | {admin} | {when} |", field.path());
     }
     table
+}
+
+/// Where a leaf moves, by service.
+fn attribute(to: To, login: bool) -> String {
+    match (to.path(login, false), to.path(login, true)) {
+        (Some(path), Some(systems)) if path == systems => format!("`{path}`"),
+        (Some(path), Some(systems)) => format!("`{path}`; `systems`: `{systems}`"),
+        (Some(path), None) => format!("`{path}`; `systems`: stays"),
+        (None, Some(systems)) => format!("`systems`: `{systems}`"),
+        (None, None) => "stays".to_owned(),
+    }
 }
 
 /// Leaves that are read, and stay.
