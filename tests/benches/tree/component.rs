@@ -2,7 +2,6 @@
 //! is mapped to another tree, which is written. `make bench` runs it in the same host, and first sees
 //! to it that its events equal the plugin's.
 
-#[path = "mapper.rs"]
 mod mapper;
 
 use std::cell::RefCell;
