@@ -251,7 +251,6 @@ impl Check {
             end: None,
             skew: self.clock.skew(),
             established: false,
-            kept_until: None,
             expired: self.settings.token_expires.filter(|day| *day <= now),
         }
     }

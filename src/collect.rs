@@ -40,7 +40,7 @@ use self::retention::Retention;
 use self::walk::{Turn, Walk};
 use crate::api::{self, Query, Request};
 use crate::batch::{Batch, Limits, Output, Progress};
-use crate::clock::{Clock, Reading};
+use crate::clock::{Clock, Reading, rfc3339};
 use crate::error::{Error, Problem, Result};
 use crate::refusal;
 use crate::settings::Settings;
@@ -246,6 +246,20 @@ impl Collector {
             backlog: self.backlog,
             lateness: memory.lateness.quantiles(),
         })
+    }
+
+    /// Adds to a failure of JumpCloud, or a refusal by it, until when nothing is
+    /// lost by it, once something was collected.
+    pub fn with_deadline(&self, error: Error) -> Error {
+        let ledger = self.memory.as_ref().map(|memory| &memory.ledger);
+        let ledger = ledger.filter(|ledger| ledger.has_moved());
+        let (Some(ledger), false) = (ledger, error.is_our_own()) else {
+            return error;
+        };
+        let until = rfc3339(self.retention.kept_until(ledger.position()));
+        error.and_hints([format!(
+            "nothing is lost until {until}: so long JumpCloud keeps what is not read yet"
+        )])
     }
 
     /// The requests that are open.

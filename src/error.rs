@@ -139,6 +139,14 @@ impl Error {
         self
     }
 
+    /// Whether JumpCloud has no part in it: settings, state, or a defect here.
+    pub fn is_our_own(&self) -> bool {
+        matches!(
+            self,
+            Self::BadSettings(_) | Self::Storage(_) | Self::Internal(_)
+        )
+    }
+
     /// Code, message and ways out, in one line: for a finding.
     pub fn in_full(&self) -> String {
         let hints: Vec<&str> = match self {

@@ -392,7 +392,7 @@ impl Feed {
         };
         self.dropped.extend(member.collector.abandon());
         let Halt::Failed(error) = halt else { return };
-        let error = self.gate.hide(error);
+        let error = self.gate.hide(member.collector.with_deadline(error));
         if !several {
             if self.batch.counters.received == 0 {
                 return self.finish(Err(error));

@@ -53,9 +53,6 @@ pub struct Asked<'a> {
     /// Whether this address has served this feed before: a wrong address then
     /// is an outage.
     pub established: bool,
-    /// Up to this time JumpCloud keeps all that was not read yet, in ms since
-    /// 1970 UTC; none: nothing was read before.
-    pub kept_until: Option<i64>,
     /// The day on which the credential has expired, if that is known: its first
     /// ms.
     pub expired: Option<i64>,
@@ -146,7 +143,7 @@ pub fn answered(asked: Asked<'_>, head: &Head, body: &[u8]) -> Refusal {
         ),
         status => Error::protocol(format!("status {status}, `{said}`, request id {id}")),
     };
-    Refusal::Failed(credential::in_time(asked, error))
+    Refusal::Failed(error)
 }
 
 /// The answer is no JSON, or comes from something else than the API.
@@ -174,7 +171,7 @@ pub fn no_array(asked: Asked<'_>, bytes: &[u8]) -> Error {
 pub fn failed(asked: Asked<'_>, cause: &Cause) -> Error {
     match cause {
         Cause::Denied => denied("api_base_url", asked.url.host()),
-        Cause::Unauthorized(error) => credential::in_time(asked, Error::clone(error)),
+        Cause::Unauthorized(error) => Error::clone(error),
         cause => unreachable(asked.url.host(), cause),
     }
 }

@@ -141,10 +141,6 @@ impl Collector {
             end: query.and_then(|query| query.end),
             skew: shared.clock.skew(),
             established: self.established,
-            kept_until: self.memory.as_ref().map(|memory| {
-                let position = memory.ledger.position();
-                self.retention.kept_until(position)
-            }),
             expired: shared
                 .settings
                 .token_expires

@@ -1,9 +1,8 @@
-//! What is said of a credential that JumpCloud refuses: the ways out, and how
-//! much time there is.
+//! What is said of a credential that JumpCloud refuses: the ways out.
 
 use super::{ADDRESSES, Asked};
 use crate::clock::rfc3339;
-use crate::error::{Error, Failure};
+use crate::error::Failure;
 use crate::settings::Authorization;
 
 /// Status 401.
@@ -62,21 +61,4 @@ pub fn forbidden(asked: Asked<'_>) -> Failure {
         .hint("API access must be enabled for this administrator, by one with the Billing role")
         .hint("with a provider's key set `org_ids`")
         .hint("JumpCloud may have blocked this address for suspected abuse")
-}
-
-/// The error of a credential, with until when nothing is lost by it.
-pub fn in_time(asked: Asked<'_>, error: Error) -> Error {
-    let Some(until) = asked.kept_until else {
-        return error;
-    };
-    let hint = format!(
-        "nothing is lost until {}: so long JumpCloud keeps what is not read yet",
-        rfc3339(until)
-    );
-    match error {
-        Error::Authentication(failure) => Error::Authentication(failure.hint(hint)),
-        Error::Permission(failure) => Error::Permission(failure.hint(hint)),
-        Error::NotEntitled(failure) => Error::NotEntitled(failure.hint(hint)),
-        other => other,
-    }
 }

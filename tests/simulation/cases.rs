@@ -150,3 +150,37 @@ fn a_rewind_with_a_batch_in_hand_is_refused_and_loses_nothing() {
     world.poll_all().unwrap();
     world.check();
 }
+
+#[test]
+fn a_failure_says_until_when_nothing_is_lost() {
+    let mut world = World::of(events(0, 20, EPOCH, 1000), "");
+    let hints = |world: &mut World, status| {
+        let fault = Fault::Status {
+            status,
+            retry_after: Default::default(),
+        };
+        world.model.faults.add(Rule::new(fault));
+        let failed = loop {
+            if let Err(error) = world.poll_once() {
+                break error;
+            }
+            world.wait_minutes(1);
+        };
+        world.model.faults.clear();
+        match failed {
+            Error::Unavailable(failure, _) | Error::Authentication(failure) => failure.hints,
+            other => panic!("{other:?}"),
+        }
+    };
+    let told = |hints: &[String]| {
+        hints
+            .iter()
+            .any(|hint| hint.contains("nothing is lost until"))
+    };
+    assert!(!told(&hints(&mut world, 503)), "nothing was collected yet");
+    world.poll_all().unwrap();
+    for status in [503, 401] {
+        let hints = hints(&mut world, status);
+        assert!(told(&hints), "{hints:?}");
+    }
+}
