@@ -2,6 +2,7 @@
 //! to time that it is alive.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -24,8 +25,8 @@ const FINDINGS: usize = 1_000;
 /// What one run of a feed has said.
 pub(crate) struct Journal {
     feed: String,
-    /// Findings, and when they were told.
-    findings: HashMap<(String, String, String), Instant>,
+    /// Findings, by their hash, and when they were told.
+    findings: HashMap<u64, Instant>,
     /// The run is to end: every attempt is told, for somebody waits.
     once: bool,
     /// What was last told of a failure, if it is not over.
@@ -105,14 +106,10 @@ impl Journal {
     }
 
     fn is_news(&mut self, finding: &Finding, now: Instant) -> bool {
-        let Finding {
-            code,
-            partition,
-            message,
-            ..
-        } = finding.clone();
+        let mut hash = DefaultHasher::new();
+        (&finding.code, &finding.partition, &finding.message).hash(&mut hash);
+        let key = hash.finish();
         let recent = |told: &Instant| now.saturating_duration_since(*told) < REPEAT;
-        let key = (code, partition, message);
         if self.findings.get(&key).is_some_and(recent) {
             return false;
         }

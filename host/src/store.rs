@@ -66,7 +66,7 @@ pub struct Commit {
     pub values: Values,
     /// Takes the place of the status before.
     pub status: Status,
-    /// Goes into the outbox, which is empty; none: nothing to deliver.
+    /// Goes into the outbox, which is empty; none: the outbox stays as it is.
     pub delivery: Option<Delivery>,
 }
 

@@ -115,6 +115,7 @@ fn a_key_that_is_replaced_in_the_middle() {
     until(&mut running, || requests(&tenant) > before + 2);
     running.signal("TERM");
     let told = running.wait().expect_code(0).stderr;
+    assert!(told.contains("hint: nothing is lost until 20"), "{told}");
     assert!(told.contains("works again"), "{told}");
     assert_same_lines(&feed.lines(), &tenant.expected());
 }

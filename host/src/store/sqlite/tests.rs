@@ -1,0 +1,194 @@
+//! The store in one SQLite file: what is durable, what is refused.
+
+use super::*;
+
+fn delivery(checkpoint: u64) -> Delivery {
+    Delivery {
+        checkpoint,
+        sink: "stdout".into(),
+        plan: serde_json::json!({"a": [1, 2]}),
+        events: Bytes::from_static(b"{}\n"),
+        dead_letters: None,
+    }
+}
+
+fn commit(checkpoint: u64, key: &str, value: Option<&[u8]>, send: bool) -> Commit {
+    Commit {
+        values: Values::from([(key.to_owned(), value.map(<[u8]>::to_vec))]),
+        status: Status {
+            checkpoint,
+            ..Status::default()
+        },
+        delivery: send.then(|| delivery(checkpoint)),
+    }
+}
+
+#[tokio::test]
+async fn what_is_committed_is_there_and_a_full_outbox_refuses_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(dir.path()).unwrap();
+    store.probe().await.unwrap();
+    store
+        .commit("f", commit(1, "head", Some(b"one"), true))
+        .await
+        .unwrap();
+    assert_eq!(store.get("f", "head").await.unwrap().unwrap(), b"one");
+    assert_eq!(store.get("g", "head").await.unwrap(), None);
+    assert_eq!(store.outbox("f").await.unwrap(), Some(delivery(1)));
+
+    let refused = store
+        .commit("f", commit(2, "head", Some(b"two"), true))
+        .await;
+    assert_eq!(refused.unwrap_err().kind(), crate::Kind::Storage);
+    assert_eq!(
+        store.get("f", "head").await.unwrap().unwrap(),
+        b"one",
+        "nothing of it"
+    );
+    assert_eq!(store.status("f").await.unwrap().unwrap().checkpoint, 1);
+
+    let mut changed = delivery(1);
+    changed.plan = serde_json::json!({"b": 3});
+    store.replan("f", &changed).await.unwrap();
+    assert_eq!(store.outbox("f").await.unwrap(), Some(changed));
+
+    store.delivered("f").await.unwrap();
+    store
+        .commit("f", commit(2, "head", None, false))
+        .await
+        .unwrap();
+    assert_eq!(store.get("f", "head").await.unwrap(), None);
+    assert_eq!(store.outbox("f").await.unwrap(), None);
+    assert_eq!(store.feeds().await.unwrap(), ["f"]);
+    store.reset("f").await.unwrap();
+    assert_eq!(store.status("f").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn one_copy_of_a_feed_for_each_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(dir.path()).unwrap();
+    for (checkpoint, value) in [(1, b"one"), (2, b"two")] {
+        let commit = commit(checkpoint, "head", Some(value), false);
+        store.commit("f", commit).await.unwrap();
+        store
+            .commit("g", self::commit(9, "head", Some(b"no"), false))
+            .await
+            .unwrap();
+        let path = store.keep("f", "p/x 1.0").await.unwrap().unwrap();
+        assert_eq!(Path::new(&path), dir.path().join("copies/f-p-x-1.0.db"));
+        let copy = Connection::open(&path).unwrap();
+        let read = |sql: &str| copy.query_row(sql, [], |row| row.get::<_, Vec<u8>>(0));
+        assert_eq!(read("SELECT value FROM value").unwrap(), value);
+        let count = "SELECT CAST(COUNT(*) AS BLOB) FROM status";
+        assert_eq!(read(count).unwrap(), b"1");
+        let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&path).unwrap());
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    assert_eq!(
+        std::fs::read_dir(dir.path().join("copies"))
+            .unwrap()
+            .count(),
+        1
+    );
+    assert_eq!(store.get("f", "head").await.unwrap().unwrap(), b"two");
+    let memory = SqliteStore::in_memory().unwrap();
+    assert_eq!(memory.keep("f", "p 1").await.unwrap(), None);
+}
+
+/// What the documents say brings a copy back.
+#[tokio::test]
+async fn a_copy_can_be_put_back() {
+    let document = include_str!("../../../../docs/CONFIGURATION.md");
+    let (_, rest) = document.split_once("sqlite3 state/state.db \"").unwrap();
+    let (sql, _) = rest.split_once("\"\n").unwrap();
+
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(dir.path()).unwrap();
+    let old = commit(1, "head", Some(b"old"), false);
+    store.commit("acme", old).await.unwrap();
+    store.keep("acme", "jumpcloud 0.1.0").await.unwrap();
+    for (feed, key) in [("acme", "head"), ("acme", "other"), ("f", "head")] {
+        let new = commit(2, key, Some(b"new"), false);
+        store.commit(feed, new).await.unwrap();
+    }
+    drop(store);
+
+    let copies = dir.path().join("copies").display().to_string();
+    let connection = Connection::open(dir.path().join("state.db")).unwrap();
+    let sql = sql.replace("state/copies", &copies);
+    connection.execute_batch(&sql).unwrap();
+    drop(connection);
+
+    let store = SqliteStore::open(dir.path()).unwrap();
+    assert_eq!(store.get("acme", "head").await.unwrap().unwrap(), b"old");
+    assert_eq!(store.get("acme", "other").await.unwrap(), None);
+    assert_eq!(store.get("f", "head").await.unwrap().unwrap(), b"new");
+    assert_eq!(store.status("acme").await.unwrap().unwrap().checkpoint, 1);
+}
+
+#[tokio::test]
+async fn what_was_delivered_leaves_room_for_what_comes() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(dir.path()).unwrap();
+    for checkpoint in 1..=100 {
+        let mut commit = commit(checkpoint, "head", Some(&[7; 100_000]), true);
+        commit.delivery.as_mut().unwrap().events = vec![b'x'; 500_000].into();
+        store.commit("f", commit).await.unwrap();
+        store.delivered("f").await.unwrap();
+    }
+    let files = std::fs::read_dir(dir.path()).unwrap();
+    let bytes: u64 = files
+        .map(|file| file.unwrap().metadata().unwrap().len())
+        .sum();
+    assert!(
+        bytes < 10_000_000,
+        "{bytes} bytes for 100 batches of 0.5 MB"
+    );
+}
+
+#[test]
+fn a_damaged_file_is_told_with_a_way_out() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(
+        dir.path().join("state.db"),
+        "no database, but some text\n".repeat(99),
+    )
+    .unwrap();
+    let refused = SqliteStore::open(dir.path()).err().unwrap();
+    assert!(
+        refused.to_string().contains("can't be opened: "),
+        "{refused}"
+    );
+    assert!(refused.hints()[0].contains("copy"), "{:?}", refused.hints());
+}
+
+#[tokio::test]
+async fn a_second_process_is_refused_by_pid_and_may_look() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(dir.path()).unwrap();
+    store.commit("f", commit(1, "k", None, true)).await.unwrap();
+    let refused = SqliteStore::open(dir.path()).err().unwrap();
+    assert!(
+        refused
+            .to_string()
+            .contains(&std::process::id().to_string()),
+        "{refused}"
+    );
+    let shared = SqliteStore::open_shared(dir.path()).unwrap();
+    assert_eq!(shared.outbox("f").await.unwrap().unwrap().checkpoint, 1);
+    drop(store);
+    SqliteStore::open(dir.path()).unwrap();
+}
+
+#[test]
+fn a_newer_file_is_not_touched() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(SqliteStore::open(dir.path()).unwrap());
+    let connection = Connection::open(dir.path().join("state.db")).unwrap();
+    connection
+        .pragma_update(None, "user_version", VERSION + 1)
+        .unwrap();
+    let refused = SqliteStore::open(dir.path()).err().unwrap();
+    assert!(refused.to_string().contains("newer version"), "{refused}");
+}
