@@ -13,6 +13,8 @@ use super::message_of;
 /// again; and by which fault.
 type Case = (&'static str, usize, &'static [&'static str]);
 
+const IN_TIME: &str =
+    "hint: nothing is lost until [TIME] so long JumpCloud keeps what is not read yet";
 const TRIED: &str = "hint: tried 5 times; nothing is lost, and the next run goes on from here";
 const SKIPPED: &str = "hint: nothing was skipped, this part will be read again";
 
@@ -95,10 +97,12 @@ const NOTHING_COMES: &[Case] = &[
 #[rustfmt::skip]
 const HAS_SERVED: &[Case] = &[
     ("status=404,from=4", 4, &[
-        "this is not the Directory Insights API: 127.0.0.1:[PORT] answered 404 Not Found", TRIED,
+        "this is not the Directory Insights API: 127.0.0.1:[PORT] answered 404 Not Found",
+        IN_TIME, TRIED,
     ]),
     ("html,from=4", 4, &[
-        "this is not the Directory Insights API: 127.0.0.1:[PORT] answered a page in HTML", TRIED,
+        "this is not the Directory Insights API: 127.0.0.1:[PORT] answered a page in HTML",
+        IN_TIME, TRIED,
     ]),
 ];
 
@@ -106,10 +110,12 @@ const HAS_SERVED: &[Case] = &[
 #[rustfmt::skip]
 const DAMAGED: &[Case] = &[
     ("wrong-count=1,on=events", 4, &[
-        "unexpected answer from JumpCloud: `X-Result-Count` is 2, but 1 came", SKIPPED, TRIED,
+        "unexpected answer from JumpCloud: `X-Result-Count` is 2, but 1 came",
+        SKIPPED, IN_TIME, TRIED,
     ]),
     ("wrong-count=-1,on=events", 4, &[
-        "unexpected answer from JumpCloud: `X-Result-Count` is 0, but 1 came", SKIPPED, TRIED,
+        "unexpected answer from JumpCloud: `X-Result-Count` is 0, but 1 came",
+        SKIPPED, IN_TIME, TRIED,
     ]),
 ];
 
@@ -125,6 +131,7 @@ const NO_CURSOR: &[Case] = &[
 const UNUSABLE_CURSOR: &[&str] = &[
     "unexpected answer from JumpCloud: a full page without a usable `X-Search_after`",
     SKIPPED,
+    IN_TIME,
     TRIED,
 ];
 
