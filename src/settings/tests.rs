@@ -1,3 +1,5 @@
+use serde_json::json;
+
 use super::*;
 
 fn problems(json: &str) -> Vec<String> {
@@ -109,6 +111,34 @@ fn a_secret_among_the_settings_is_sent_to_its_place_and_not_shown() {
         problems(r#"{"token": "jca_s3cret"}"#),
         [
             "token: it is a secret, not a setting | say under `secrets` where it is: `token = \"env:NAME\"` or `token = \"file:PATH\"`"
+        ]
+    );
+}
+
+#[test]
+fn a_secret_in_the_place_of_a_value_is_not_repeated() {
+    let secret = "0123456789abcdef0123456789abcdef01234567";
+    for name in SETTINGS.iter().map(|setting| setting.name) {
+        for value in [
+            format!("Bearer {secret}"),
+            format!(" {secret}"),
+            secret.to_owned(),
+            "Bearer jca_S3".to_owned(),
+        ] {
+            let found = [json!(value), json!([value])]
+                .map(|value| Settings::parse(&json!({ name: value }).to_string()))
+                .map(|parsed| format!("{:?}", parsed.err()));
+            let found = found.concat();
+            assert!(
+                !found.contains(secret) && !found.contains("jca_S3"),
+                "{found}"
+            );
+        }
+    }
+    assert_eq!(
+        problems(r#"{"authorization": "Bearer jca_SECRET"}"#),
+        [
+            "authorization: a value of 17 characters is none of `api-key`, `bearer`, `service-account` | write `bearer` here, and where the token is under `secrets`: `token = \"env:NAME\"` or `token = \"file:PATH\"`"
         ]
     );
 }

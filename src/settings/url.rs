@@ -1,5 +1,7 @@
 //! Addresses: of the API, and whether a text is one.
 
+use super::value::shown;
+
 /// Path of the API below its host.
 const BASE_PATH: &str = "/insights/directory/v1";
 
@@ -69,7 +71,8 @@ pub fn check(url: &str) -> Option<(String, &'static str)> {
     const EXAMPLE: &str = "like `https://api.jumpcloud.com`";
     let (origin, _) = split_origin(url);
     let Some((scheme, host)) = origin.split_once("://") else {
-        return Some((format!("not an address: `{url}`"), EXAMPLE));
+        let shown = shown(&url.into());
+        return Some((format!("not an address: {shown}"), EXAMPLE));
     };
     let secure = scheme.eq_ignore_ascii_case("https");
     if !secure && !scheme.eq_ignore_ascii_case("http") {

@@ -14,6 +14,10 @@ use crate::error::Problem;
 pub const ORGANIZATION_HINT: &str =
     "24 hex digits, as under Settings > Organization Profile in the Admin Portal";
 
+/// Characters of a value that a message repeats: an organisation's id and a
+/// moment are shorter, and a credential is longer.
+const LONGEST_SHOWN: usize = 30;
+
 /// Notes what is wrong with a value.
 pub fn check(setting: &Setting, value: &Value, problems: &mut Vec<Problem>) {
     let name = setting.name;
@@ -92,12 +96,21 @@ fn check_choice(name: &str, value: &Value, choices: &[&'static str]) -> Option<P
         name,
         format!("{} is none of {}", shown(value), list(choices)),
     );
-    Some(
-        match text.and_then(|text| nearest(text, choices.iter().copied())) {
-            Some(near) => problem.hint(format!("did you mean `{near}`?")),
-            None => problem,
-        },
-    )
+    let Some(text) = text else {
+        return Some(problem);
+    };
+    // The field of a form that has this name is for the whole header.
+    let scheme = text.split_whitespace().next().unwrap_or_default();
+    if choices.contains(&"bearer") && scheme.eq_ignore_ascii_case("bearer") && scheme != text {
+        return Some(problem.hint(
+            "write `bearer` here, and where the token is under `secrets`: `token = \"env:NAME\"` \
+             or `token = \"file:PATH\"`",
+        ));
+    }
+    Some(match nearest(text, choices.iter().copied()) {
+        Some(near) => problem.hint(format!("did you mean `{near}`?")),
+        None => problem,
+    })
 }
 
 fn check_list(
@@ -130,15 +143,20 @@ fn is_organization(text: &str) -> bool {
     text.len() == 24 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// A value as a message shows it, cut at 80 characters.
-fn shown(value: &Value) -> String {
+/// A value as a message shows it. One that is long or has spaces may be a secret
+/// in the wrong place: of it only the length is told.
+pub fn shown(value: &Value) -> String {
     let text = match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
+    let length = text.chars().count();
+    if length > LONGEST_SHOWN || text.contains(char::is_whitespace) {
+        return format!("a value of {length} characters");
+    }
     let quotes = matches!(value, Value::String(_))
         && matches!(text.as_str(), "yes" | "no" | "true" | "false");
-    let text: String = text.chars().filter(|c| !c.is_control()).take(80).collect();
+    let text: String = text.chars().filter(|c| !c.is_control()).collect();
     if quotes {
         format!("`\"{text}\"`")
     } else {
