@@ -102,24 +102,33 @@ impl Page {
         head.count.unwrap_or(self.rows) >= length
     }
 
-    /// It is another page than the one asked for: it ends where it should begin,
-    /// or before. A cursor's first element is the time of the last row, where it
-    /// is a number.
-    pub fn stray(&self) -> Option<Error> {
-        let (after, cursor) = self.after.as_deref().zip(self.search_after())?;
-        if after.get() == cursor.get() {
-            return Some(Error::protocol(
-                "`X-Search_after` did not move from one page to the next",
-            ));
-        }
-        let back = time_of(cursor)? < time_of(after)?;
-        back.then(|| Error::protocol("`X-Search_after` went back"))
+    /// Whether it ends where it began: it is another page than the one asked for.
+    pub fn is_unmoved(&self) -> bool {
+        let head = self.head.as_ref().map(|(head, _)| head);
+        let cursor = head.and_then(|head| head.search_after.as_ref());
+        let after = self.after.as_ref();
+        after
+            .zip(cursor)
+            .is_some_and(|(after, cursor)| after.get() == cursor.get())
     }
 
     /// Where the next page begins; the error says why that can't be told.
     pub fn cursor(&self) -> Result<Box<RawValue>> {
-        let cursor = self.search_after().map(ToOwned::to_owned);
-        cursor.ok_or_else(|| Error::protocol("a full page without a usable `X-Search_after`"))
+        let cursor = self
+            .head
+            .as_ref()
+            .and_then(|(head, _)| head.search_after.as_ref());
+        let Some(cursor) = cursor else {
+            return Err(Error::protocol(
+                "a full page without a usable `X-Search_after`",
+            ));
+        };
+        if self.is_unmoved() {
+            return Err(Error::protocol(
+                "`X-Search_after` did not move from one page to the next",
+            ));
+        }
+        Ok(cursor.clone())
     }
 
     /// Checks an ended page against what it said of itself.
@@ -135,14 +144,4 @@ impl Page {
             _ => Ok(()),
         }
     }
-
-    fn search_after(&self) -> Option<&RawValue> {
-        let (head, _) = self.head.as_ref()?;
-        head.search_after.as_deref()
-    }
-}
-
-fn time_of(cursor: &RawValue) -> Option<i64> {
-    let cursor: Vec<serde_json::Value> = serde_json::from_str(cursor.get()).ok()?;
-    cursor.first()?.as_i64()
 }

@@ -11,6 +11,8 @@
 //! Any error ends the walk; the next one is a new query from what was handed
 //! out. The cursor `search_after` belongs to one query and is never stored.
 
+use std::collections::VecDeque;
+
 use serde_json::value::RawValue;
 
 use super::RequestId;
@@ -19,6 +21,9 @@ use super::page::Page;
 use crate::api::{Head, Query};
 use crate::error::{Error, Result};
 use crate::split::{Broken, Piece};
+
+/// So many cursors are remembered, to see when one comes again.
+const MAX_CURSORS: usize = 1_024;
 
 /// One query under way.
 #[derive(Debug)]
@@ -31,6 +36,8 @@ pub struct Walk {
     next: Option<Page>,
     /// A row for which the last batch had no room.
     pending: Option<Vec<u8>>,
+    /// Cursors so far: the first one, and the last of them.
+    cursors: VecDeque<Box<RawValue>>,
     course: Course,
 }
 
@@ -67,6 +74,7 @@ impl Walk {
             page,
             next: None,
             pending: None,
+            cursors: VecDeque::new(),
             course,
         }
     }
@@ -140,16 +148,27 @@ impl Walk {
     /// Reads on, as far as what has come allows.
     pub fn advance(&mut self, desk: &mut Desk<'_>) -> Turn {
         loop {
-            if self.page.is_full(self.limit) {
-                // Its rows were read before, and those without a time may be settled.
-                if let Some(error) = self.page.stray() {
-                    return Turn::Fail(error);
+            if self.next.is_none()
+                && self.page.is_full(self.limit)
+                && let Ok(cursor) = self.page.cursor()
+            {
+                // Rows that tell no time, or all the same, have no order that
+                // would show it.
+                if self.went_back(&cursor) {
+                    return Turn::Fail(Error::protocol("`X-Search_after` went back"));
                 }
-                if self.next.is_none()
-                    && let Ok(cursor) = self.page.cursor()
-                {
-                    return Turn::Ask(cursor);
+                self.cursors.push_back(cursor.clone());
+                if self.cursors.len() > MAX_CURSORS {
+                    self.cursors.remove(1);
                 }
+                return Turn::Ask(cursor);
+            }
+            // Its rows were read before, and those without a time may be settled.
+            if self.page.is_full(self.limit)
+                && self.page.is_unmoved()
+                && let Err(error) = self.page.cursor()
+            {
+                return Turn::Fail(error);
             }
             match self.read_rows(desk) {
                 Ok(Row::Taken) => {}
@@ -219,6 +238,17 @@ impl Walk {
         Ok(Row::Full)
     }
 
+    /// Whether a cursor came before, or names an earlier time than the last one:
+    /// its first element is the time of the last row, where it is a number.
+    fn went_back(&self, cursor: &RawValue) -> bool {
+        let again = self.cursors.iter().any(|known| known.get() == cursor.get());
+        let last = self.cursors.back().and_then(|last| time_of(last));
+        again
+            || last
+                .zip(time_of(cursor))
+                .is_some_and(|(last, time)| time < last)
+    }
+
     fn page(&mut self, request: RequestId) -> Option<&mut Page> {
         let pages = [Some(&mut self.page), self.next.as_mut()];
         pages
@@ -244,4 +274,9 @@ impl From<Error> for Stop {
     fn from(error: Error) -> Self {
         Self::Failed(error)
     }
+}
+
+fn time_of(cursor: &RawValue) -> Option<i64> {
+    let cursor: Vec<serde_json::Value> = serde_json::from_str(cursor.get()).ok()?;
+    cursor.first()?.as_i64()
 }

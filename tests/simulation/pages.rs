@@ -100,6 +100,21 @@ fn the_same_page_again_is_an_error() {
     lose_nothing_by(&Fault::FirstPageAgain, "unexpected answer from JumpCloud");
 }
 
+/// Rows of one millisecond have no order that would show it.
+#[test]
+fn a_page_of_before_counts_for_nothing() {
+    for page in [2, 3, 4] {
+        let mut world = World::of(events(0, 45, EPOCH, 0), "");
+        let again = Rule::new(Fault::FirstPageAgain).on(Endpoint::Events);
+        world.model.faults.add(again.when(When::Nth(page)));
+        let errors = (0..20).filter(|_| world.poll_once().is_err()).count();
+        assert_eq!(errors, 1);
+        world.settle();
+        world.check();
+        assert_eq!(world.reread, 0, "no row was counted twice");
+    }
+}
+
 /// 25 rows in pages of 10: a count that makes a short page full, or a full one
 /// short.
 #[test]
