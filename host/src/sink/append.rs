@@ -10,7 +10,7 @@
 
 use std::collections::HashMap;
 use std::fs::{DirBuilder, File, Metadata, TryLockError};
-use std::io;
+use std::io::{self, Seek};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -36,8 +36,12 @@ pub struct Append {
     spans: Vec<(usize, usize)>,
 }
 
-/// Files that are being written: open, and locked against other processes.
-/// Clones share them.
+/// So many files stay open: a batch may go to hundreds, and the process has to
+/// get by with some 1,000.
+const MOST_OPEN: usize = 16;
+
+/// Files that are being written: open, as far as they are not too many, and
+/// locked against other processes. Clones share them.
 #[derive(Clone)]
 pub(crate) struct Files {
     open: Arc<Mutex<HashMap<PathBuf, File>>>,
@@ -64,6 +68,7 @@ impl Files {
                 .map(|now| (now.dev(), now.ino()));
             let kept = open.get(&path).and_then(|file| file.metadata().ok());
             if kept.as_ref().map(|kept| (kept.dev(), kept.ino())) != current || kept.is_none() {
+                make_room(&mut open);
                 open.insert(path.clone(), open_or_create(&path, files.mode)?);
             }
             let file = open
@@ -101,6 +106,8 @@ impl Files {
             let (file, offset) = match found {
                 Some(file) => (file, append.offset),
                 None => {
+                    // Ours may be the same file, and hold its lock.
+                    open.remove(&append.path);
                     let file = open_or_create(&append.path, files.mode)?;
                     let end = file.metadata()?.len();
                     tracing::warn!(
@@ -108,12 +115,17 @@ impl Files {
                          again, and a reader may see some of it twice",
                         append.path.display()
                     );
+                    make_room(&mut open);
                     open.insert(append.path.clone(), file.try_clone()?);
                     (file, end)
                 }
             };
             append.write(&file, offset, &bytes)?;
-            file.sync_all()
+            match file.sync_all() {
+                // A device as /dev/null keeps nothing.
+                Err(e) if e.kind() == io::ErrorKind::InvalidInput => Ok(()),
+                synced => synced,
+            }
         })
         .await
     }
@@ -129,28 +141,33 @@ impl Files {
 impl Append {
     /// The file that was planned for: at its path, or renamed in its folder.
     fn find(&self) -> io::Result<Option<File>> {
+        if let Some(file) = self.open_planned(&self.path)? {
+            return Ok(Some(file));
+        }
         let folder = self.path.parent().unwrap_or(Path::new("."));
         let others = match std::fs::read_dir(folder) {
-            Ok(entries) => entries.collect::<io::Result<Vec<_>>>()?,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Ok(entries) => entries,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(e),
         };
-        let others = others.into_iter().filter(|e| {
-            e.metadata()
-                .is_ok_and(|m| (m.dev(), m.ino()) == (self.device, self.inode))
-        });
-        for path in [self.path.clone()]
-            .into_iter()
-            .chain(others.map(|entry| entry.path()))
-        {
-            if let Ok(file) = File::options().read(true).write(true).open(&path)
-                && self.is_planned_for(&file)
+        for other in others {
+            let other = other?;
+            let is_it = |m: Metadata| (m.dev(), m.ino()) == (self.device, self.inode);
+            if other.metadata().is_ok_and(is_it)
+                && let Some(file) = self.open_planned(&other.path())?
             {
-                lock(&file)?;
                 return Ok(Some(file));
             }
         }
         Ok(None)
+    }
+
+    /// Opens and locks the file at `path` if it is the one planned for.
+    fn open_planned(&self, path: &Path) -> io::Result<Option<File>> {
+        match File::options().read(true).write(true).open(path) {
+            Ok(file) if self.is_planned_for(&file) => lock(&file).map(|()| Some(file)),
+            _ => Ok(None),
+        }
     }
 
     /// Whether `file` is the one planned for, and still long enough.
@@ -199,6 +216,15 @@ impl Append {
     }
 }
 
+/// Closes a file if no more may be open. A plan finds it again.
+fn make_room(open: &mut HashMap<PathBuf, File>) {
+    if open.len() >= MOST_OPEN
+        && let Some(any) = open.keys().next().cloned()
+    {
+        open.remove(&any);
+    }
+}
+
 /// Opens and locks a file; makes it, and the folders it is in, if need be.
 fn open_or_create(path: &Path, mode: u32) -> io::Result<File> {
     let folder = path
@@ -223,8 +249,16 @@ fn open_or_create(path: &Path, mode: u32) -> io::Result<File> {
         }
         other => other?,
     };
+    has_places(&file)?;
     lock(&file)?;
     Ok(file)
+}
+
+/// Fails for a pipe or a terminal: lines can't be put at a place there.
+fn has_places(mut file: &File) -> io::Result<()> {
+    file.stream_position().map(drop).map_err(|_| {
+        io::Error::other("it is a pipe or a terminal, to which the sink `stdout` can write")
+    })
 }
 
 /// Tries whether the file could be written: it is a file and writable; or it is
@@ -237,10 +271,9 @@ pub(crate) fn try_out(path: &Path) -> Result<()> {
     match std::fs::metadata(path) {
         Ok(found) if found.is_dir() => return wrong("it is a folder"),
         Ok(_) => {
-            return match File::options().read(true).write(true).open(path) {
-                Ok(_) => Ok(()),
-                Err(e) => wrong(&e.to_string()),
-            };
+            let opened = File::options().read(true).write(true).open(path);
+            let tried = opened.and_then(|file| has_places(&file));
+            return tried.or_else(|e| wrong(&e.to_string()));
         }
         Err(_) => {}
     }
@@ -307,6 +340,8 @@ async fn blocking<T: Send + 'static>(
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsRawFd;
+
     use bytes::Bytes;
 
     use super::*;
@@ -412,6 +447,50 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         deliver(&append).await;
         assert_eq!(text(&path), "one\ntwo\n");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_changes_while_it_is_open_gets_the_lines_at_its_end() {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, becomes) in [("cut", "ol"), ("grown", "older\ntheirs\n")] {
+            let path = dir.path().join(name);
+            std::fs::write(&path, "older\n").unwrap();
+            let files = Files::new(0o644);
+            let append = files.plan(path.clone(), vec![(0, 8)]).await.unwrap();
+            // In its place: the inode stays.
+            std::fs::write(&path, becomes).unwrap();
+            files.deliver(append, LINES).await.unwrap();
+            assert_eq!(text(&path), format!("{becomes}one\ntwo\n"));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_device_is_written_and_a_pipe_refused() {
+        deliver(&plan(Path::new("/dev/null")).await).await;
+        assert!(try_out(Path::new("/dev/null")).is_ok());
+        let (_reader, pipe) = io::pipe().unwrap();
+        let path = PathBuf::from(format!("/dev/fd/{}", pipe.as_raw_fd()));
+        let planned = Files::new(0o644).plan(path.clone(), vec![]).await;
+        for refused in [planned.err(), try_out(&path).err()] {
+            let refused = refused.unwrap().to_string();
+            assert!(refused.contains("the sink `stdout`"), "{refused}");
+        }
+    }
+
+    #[tokio::test]
+    async fn of_many_files_few_stay_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = Files::new(0o644);
+        let mut appends = Vec::new();
+        for n in 0..3 * MOST_OPEN {
+            let path = dir.path().join(n.to_string());
+            appends.push(files.plan(path, vec![(0, 8)]).await.unwrap());
+        }
+        for append in &appends {
+            files.deliver(append.clone(), LINES).await.unwrap();
+            assert_eq!(text(&append.path), "one\ntwo\n");
+        }
+        assert!(files.open.lock().unwrap().len() <= MOST_OPEN);
     }
 
     #[test]
