@@ -167,6 +167,12 @@ impl Batch {
             || self.events.len() + self.rejected_bytes >= limits.max_bytes
     }
 
+    /// Whether a dead letter fits that is so many bytes long as received.
+    pub fn has_room(&self, length: usize, limits: Limits) -> bool {
+        let kept = length.min(KEPT);
+        self.is_empty() || self.events.len() + self.rejected_bytes + kept <= limits.max_bytes
+    }
+
     /// Maps an event into the batch, if it is selected and fits. Only its own
     /// count changes; `received` is the caller's. `Err`: it can't be mapped.
     pub fn add(

@@ -32,7 +32,7 @@ pub enum Piece<'a> {
 }
 
 /// A record that is not read.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Refused {
     /// Why.
     pub reason: Reason,

@@ -116,10 +116,9 @@ impl Course {
             Ok(event) => event,
             Err(reject) => {
                 let id = Identity::new(None, None, bytes);
-                self.undated(id, desk, |batch, number| {
+                return Ok(self.undated(id, bytes.len(), desk, |batch, number| {
                     dead_letter(batch, number, &reject, bytes)
-                });
-                return Ok(Row::Taken);
+                }));
             }
         };
         let organization = event.organization();
@@ -127,10 +126,9 @@ impl Course {
         let time = match event.time() {
             Ok(time) => time,
             Err(reject) => {
-                self.undated(id, desk, |batch, number| {
+                return Ok(self.undated(id, bytes.len(), desk, |batch, number| {
                     dead_letter(batch, number, &reject, bytes)
-                });
-                return Ok(Row::Taken);
+                }));
             }
         };
         if time < self.last {
@@ -163,6 +161,7 @@ impl Course {
                 Ok(Added::Full) => return Ok(Row::Full),
                 Ok(Added::NotSelected) => {}
                 Ok(Added::Emitted) => desk.account.note(Some(time), id),
+                Err(_) if !desk.batch.has_room(bytes.len(), desk.limits) => return Ok(Row::Full),
                 Err(reject) => {
                     dead_letter(desk.batch, *desk.received + 1, &reject, bytes);
                     desk.account.note(Some(time), id);
@@ -177,25 +176,36 @@ impl Course {
     }
 
     /// Takes a row that was not even read.
-    pub fn refused(&mut self, refused: Refused, desk: &mut Desk<'_>) {
+    pub fn refused(&mut self, refused: &Refused, desk: &mut Desk<'_>) -> Row {
         let id = Identity::of_hash(&refused.sha256);
-        self.undated(id, desk, |batch, number| batch.refuse(number, refused));
+        self.undated(id, refused.head.len(), desk, |batch, number| {
+            batch.refuse(number, refused.clone())
+        })
     }
 
-    /// Takes a row without a readable time: a dead letter, unless it was one
-    /// before.
-    fn undated(&mut self, id: Identity, desk: &mut Desk<'_>, reject: impl FnOnce(&mut Batch, u64)) {
+    /// Takes a row of so many bytes without a readable time: a dead letter,
+    /// unless it was one before.
+    fn undated(
+        &mut self,
+        id: Identity,
+        length: usize,
+        desk: &mut Desk<'_>,
+        reject: impl FnOnce(&mut Batch, u64),
+    ) -> Row {
         if self.at_end {
-            return;
+            return Row::Taken;
         }
         if desk.account.knows(None, id) {
             desk.batch.counters.duplicates += 1;
+        } else if !desk.batch.has_room(length, desk.limits) {
+            return Row::Full;
         } else {
             reject(desk.batch, *desk.received + 1);
             desk.account.note(None, id);
         }
         self.undated.push(id);
         self.take(self.last, desk);
+        Row::Taken
     }
 
     /// A row is dealt with.

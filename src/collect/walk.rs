@@ -20,7 +20,7 @@ use super::course::{Course, Desk, Row};
 use super::page::Page;
 use crate::api::{Head, Query};
 use crate::error::{Error, Result};
-use crate::split::{Broken, Piece};
+use crate::split::{Broken, Piece, Refused};
 
 /// So many cursors are remembered, to see when one comes again.
 const MAX_CURSORS: usize = 1_024;
@@ -35,7 +35,7 @@ pub struct Walk {
     /// The page after it, if that was asked for.
     next: Option<Page>,
     /// A row for which the last batch had no room.
-    pending: Option<Vec<u8>>,
+    pending: Option<Pending>,
     /// Cursors so far: the first one, and the last of them.
     cursors: VecDeque<Box<RawValue>>,
     course: Course,
@@ -205,31 +205,35 @@ impl Walk {
 
     /// Takes the rows that have come, until the batch is full.
     fn read_rows(&mut self, desk: &mut Desk<'_>) -> std::result::Result<Row, Stop> {
-        if let Some(row) = self.pending.take() {
-            if desk.batch.is_full(desk.limits) {
-                self.pending = Some(row);
-                return Ok(Row::Full);
-            }
-            match self.course.record(&row, desk)? {
+        if let Some(pending) = self.pending.take() {
+            let row = match &pending {
+                _ if desk.batch.is_full(desk.limits) => Row::Full,
+                Pending::Record(bytes) => self.course.record(bytes, desk)?,
+                Pending::Refused(refused) => self.course.refused(refused, desk),
+            };
+            match row {
                 Row::Taken => {}
+                Row::Full => {
+                    self.pending = Some(pending);
+                    return Ok(Row::Full);
+                }
                 other => return Ok(other),
             }
         }
         while !desk.batch.is_full(desk.limits) {
-            let bytes = match self.page.next_piece() {
-                Ok(None) => return Ok(Row::Taken),
-                Ok(Some(Piece::Record(bytes))) => bytes,
-                Ok(Some(Piece::Refused(refused))) => {
-                    self.course.refused(refused, desk);
-                    continue;
-                }
+            let piece = match self.page.next_piece() {
+                Ok(None) | Err(Broken::Cut) => return Ok(Row::Taken),
+                Ok(Some(piece)) => piece,
                 Err(Broken::Garbage(bytes)) => return Err(Stop::Garbage(bytes)),
-                Err(Broken::Cut) => return Ok(Row::Taken),
             };
-            match self.course.record(bytes, desk)? {
+            let row = match &piece {
+                Piece::Record(bytes) => self.course.record(bytes, desk)?,
+                Piece::Refused(refused) => self.course.refused(refused, desk),
+            };
+            match row {
                 Row::Taken => {}
                 Row::Full => {
-                    self.pending = Some(bytes.to_vec());
+                    self.pending = Some(piece.into());
                     return Ok(Row::Full);
                 }
                 other => return Ok(other),
@@ -261,6 +265,22 @@ impl Walk {
     fn close_page(&self, desk: &Desk<'_>) -> Result<()> {
         self.page.check()?;
         self.course.close_page(desk.organization.as_deref())
+    }
+}
+
+/// A row that waits for the next batch.
+#[derive(Debug)]
+enum Pending {
+    Record(Vec<u8>),
+    Refused(Refused),
+}
+
+impl From<Piece<'_>> for Pending {
+    fn from(piece: Piece<'_>) -> Self {
+        match piece {
+            Piece::Record(bytes) => Self::Record(bytes.to_vec()),
+            Piece::Refused(refused) => Self::Refused(refused),
+        }
     }
 }
 

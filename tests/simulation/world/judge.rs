@@ -84,9 +84,10 @@ impl World {
             counters.emitted + counters.duplicates + counters.not_selected + counters.rejected;
         assert_eq!(counters.received, sum, "the counts add up");
         assert_eq!(counters.emitted as usize, batch.index.len());
+        let rejected: usize = batch.rejected.iter().map(|record| record.bytes.len()).sum();
         let one = batch.index.len() + batch.rejected.len() == 1;
         assert!(
-            one || batch.events.len() <= self.limits.max_bytes,
+            one || batch.events.len() + rejected <= self.limits.max_bytes,
             "the bound on bytes holds"
         );
         assert!(batch.index.len() + batch.rejected.len() <= self.limits.max_events);
