@@ -11,11 +11,12 @@ fail() {
 	exit 1
 }
 
-# Copies the project, and what is built of its dependencies: compiling wasmtime takes minutes.
+# Copies the project, and what is built of its dependencies: compiling wasmtime takes minutes. The files
+# are new, or cargo would go on with what it built of the last patch.
 make_copy() {
 	rm -rf "$COPY"
 	mkdir -p "$COPY" "$CARGO_TARGET_DIR"
-	tar -c --exclude=./target --exclude=./state --exclude=./.git . | tar -x -C "$COPY"
+	tar -c --exclude=./target --exclude=./state --exclude=./.git . | tar -x -m -C "$COPY"
 	# (No links: cargo writes into files, and these would be those of both.)
 	if [ -d target/release ] && [ ! -d "$CARGO_TARGET_DIR/release" ]; then
 		cp -a --reflink=auto target/release "$CARGO_TARGET_DIR/release"
