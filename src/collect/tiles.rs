@@ -387,6 +387,20 @@ impl Tiles {
         closed.chain(open)
     }
 
+    /// Drops all of them; the keys that they had.
+    pub fn clear(&mut self) -> Vec<Keys> {
+        while !self.closed.is_empty() {
+            self.drop_oldest();
+        }
+        self.restart(self.open.from);
+        self.take_dropped()
+    }
+
+    /// Nothing needs these keys any more.
+    pub fn drop_keys(&mut self, keys: Vec<Keys>) {
+        self.dropped.extend(keys);
+    }
+
     /// Keys that nothing needs any more, once.
     pub fn take_dropped(&mut self) -> Vec<Keys> {
         std::mem::take(&mut self.dropped)
