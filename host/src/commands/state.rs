@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use chrono::DateTime;
-use source_host::words::{moment, time};
+use source_host::words::{counted, moment, time};
 use source_host::{Error, Feed, Kind, Progress, Result, SqliteStore, Store};
 
 use crate::cli::{SourceArgs, StateCommand};
@@ -106,7 +106,10 @@ async fn reset(source: &SourceArgs, name: &str, yes: bool) -> Result<u8, u8> {
     let store: Arc<dyn Store> = match config.feeds.iter().any(|feed| feed.name == name) {
         true => {
             let (mut feed, store) = open(&config, name).await?;
-            deliver_outbox(&mut feed).await?;
+            if let Err(e) = feed.deliver_outbox().await {
+                report::error(None, &e);
+                warn_of_loss(&*store, name).await?;
+            }
             eprintln!(
                 "{name}: all state will be forgotten, and everything from the feed's start \
                  delivered again"
@@ -117,6 +120,7 @@ async fn reset(source: &SourceArgs, name: &str, yes: bool) -> Result<u8, u8> {
         false => {
             let store = open_stored(&config, name).await.map_err(|e| fail(&e))?;
             eprintln!("{name}: it is not configured; all state of it will be forgotten");
+            warn_of_loss(&*store, name).await?;
             store
         }
     };
@@ -134,10 +138,6 @@ async fn open_stored(config: &Config, name: &str) -> Result<Arc<dyn Store>> {
     let store = SqliteStore::open(&config.state_dir)?;
     if !store.feeds().await?.iter().any(|stored| stored == name) {
         return Err(no_feed(config, name));
-    }
-    if store.outbox(name).await?.is_some() {
-        let message = format!("the outbox of `{name}` holds a batch that is not delivered");
-        return Err(Error::sink(message).hint("configure the feed once more and run it"));
     }
     Ok(Arc::new(store))
 }
@@ -160,6 +160,16 @@ fn no_feed(config: &Config, name: &str) -> Error {
     let names: Vec<&str> = config.feeds.iter().map(|feed| feed.name.as_str()).collect();
     let message = format!("no feed `{}` is configured", name.escape_debug());
     Error::new(Kind::Configuration, message).hint(format!("the feeds are: {}", names.join(", ")))
+}
+
+/// Says what is lost with the outbox.
+async fn warn_of_loss(store: &dyn Store, name: &str) -> Result<(), u8> {
+    if let Some(delivery) = store.outbox(name).await.map_err(|e| fail(&e))? {
+        let events = delivery.events.iter().filter(|byte| **byte == b'\n');
+        let events = counted(events.count() as u64, "event");
+        eprintln!("{name}: {events} not delivered yet will be dropped");
+    }
+    Ok(())
 }
 
 async fn deliver_outbox(feed: &mut Feed) -> Result<(), u8> {
