@@ -4,11 +4,10 @@ mod show;
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use chrono::DateTime;
 use source_host::words::{counted, moment, time};
-use source_host::{Error, Feed, Kind, Progress, Result, SqliteStore, Store};
+use source_host::{Error, Feed, Kind, Progress, Result, SqliteStore, Store, now};
 
 use crate::cli::{SourceArgs, StateCommand};
 use crate::config::{self, Config, SinkConfig};
@@ -149,11 +148,12 @@ fn load(source: &SourceArgs) -> Result<Config, u8> {
 /// Opens one feed with its state, which nobody else may be using.
 async fn open(config: &Config, name: &str) -> Result<(Feed, Arc<dyn Store>), u8> {
     let opened = setup::open(config, |feed| feed.name == name).await;
-    let (feeds, store) = opened.map_err(|e| e.report())?;
-    if let Some(feed) = feeds.into_iter().next() {
-        return Ok((feed, store));
+    let opened = opened.map_err(|e| e.report())?;
+    match (opened.feeds.into_iter().next(), opened.failed.first()) {
+        (Some(feed), _) => Ok((feed, opened.store)),
+        (None, Some(failed)) => Err(failed.report()),
+        (None, None) => Err(fail(&no_feed(config, name))),
     }
-    Err(fail(&no_feed(config, name)))
 }
 
 fn no_feed(config: &Config, name: &str) -> Error {
@@ -211,13 +211,6 @@ fn parse_time(text: &str, now: i64) -> Option<i64> {
     let parsed = DateTime::parse_from_rfc3339(text)
         .or_else(|_| DateTime::parse_from_rfc3339(&format!("{text}T00:00:00Z")));
     parsed.ok().map(|time| time.timestamp_millis())
-}
-
-fn now() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -30,3 +30,20 @@ fn a_feed_that_spins_or_hangs_starves_nobody() {
         sandbox.neighbour_is_done();
     }
 }
+
+/// A signal is heard from the first moment on.
+#[test]
+fn a_start_that_hangs_is_ended_by_a_signal() {
+    let silent = Server::start(|_| Answer::silence());
+    let hang = format!(r#"does = "fetch", in = "open", url = "{}""#, silent.url());
+    for (signal, code) in [("TERM", 0), ("INT", 130)] {
+        let sandbox = Sandbox::new(&hang, r#"call = "1h", first_byte = "1h""#);
+        let before = silent.seen().len();
+        let mut running = sandbox.feed.command(&["run"]).start();
+        while silent.seen().len() == before && !running.has_ended() {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        running.signal(signal);
+        running.wait().expect_code(code);
+    }
+}
