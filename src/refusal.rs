@@ -117,12 +117,6 @@ pub fn answered(asked: Asked<'_>, head: &Head, body: &[u8]) -> Refusal {
             Problem::new("event_types", "JumpCloud does not know a service that they are kept in")
                 .hint(format!("it says: `{said}`")),
         ]),
-        // It worked before, and nothing of ours is named: something between us.
-        400 if asked.established && mentioned(&said).is_empty() => Error::Unavailable(
-            Failure::new(format!("JumpCloud refused the request: `{said}`"))
-                .hint(format!("JumpCloud's support can trace request id {id}")),
-            None,
-        ),
         400 => Error::BadSettings(vec![
             Problem::new(mentioned(&said), format!("JumpCloud refused the request: `{said}`"))
                 .hint(format!("JumpCloud's support can trace request id {id}")),
@@ -216,9 +210,6 @@ fn redirected(asked: Asked<'_>, head: &Head) -> Error {
         .map_or("nowhere".to_owned(), |to| cut(to, 200));
     let message = format!("{} redirects to `{target}`", asked.url.host());
     let hint = "redirects are not followed with credentials; name the final address";
-    if asked.established {
-        return Error::Unavailable(Failure::new(message).hint(hint), None);
-    }
     Error::BadSettings(vec![
         Problem::new("api_base_url", message)
             .hint(hint)

@@ -87,7 +87,7 @@ error: feeds.toml:22: feed `other`: `secrets.token`: the environment variable `N
 
 hint: set it for this process, or name another source: `file:PATH`
 
-error: feeds.toml:23: feed `other`: `settings.late_horizon`: not a duration: `7 days`
+error: feeds.toml:23: feed `other`: `settings.late_horizon`: not a duration: a value of 6 characters
 
 hint: a number and `s`, `m`, `h` or `d`, like `60s`
 

@@ -120,6 +120,7 @@ hint: JumpCloud accepts it in the other header: set `authorization = "api-key"`
 hint: it may have expired (keys made for 90 days stop on day 90), been replaced by a newer one, or been pasted incompletely
 hint: such tokens live for a few hours; with `authorization = "service-account"` they are renewed without you
 hint: a key is known in its own region only: `api_base_url` is `https://api.jumpcloud.com`, `https://api.eu.jumpcloud.com` or `https://api.in.jumpcloud.com`
+hint: `api_base_url` is http://127.0.0.1:[PORT], none of JumpCloud's known addresses
 hint: the secret comes from `env:JUMPCLOUD_API_KEY`
 
 "#]]

@@ -19,7 +19,7 @@ fn a_feed_that_spins_or_hangs_starves_nobody() {
         let sandbox = Sandbox::new(harm, r#"compute = "1h", call = "1h", first_byte = "1h""#);
         let mut running = sandbox.feed.command(&["run"]).start();
         let done = || {
-            let text = std::fs::read_to_string(sandbox.feed.path("number.ndjson"));
+            let text = std::fs::read_to_string(sandbox.feed.path("neighbour/number.ndjson"));
             text.unwrap_or_default().lines().count() as u64 == super::NUMBERS
         };
         while !done() && !running.has_ended() {
