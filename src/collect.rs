@@ -68,6 +68,8 @@ pub struct Collector {
     retention: Retention,
     /// A start was refused as too old since the last page came.
     refused: bool,
+    /// An answer broke off while nobody listened, and nothing new has come since.
+    broken: bool,
     /// This address has served this feed before.
     established: bool,
     /// Events not read yet, by the last count.
@@ -172,6 +174,7 @@ impl Collector {
             budget: Budget::default(),
             retention: Retention::new(settings.retention),
             refused: false,
+            broken: false,
             established: false,
             backlog: None,
             sized: false,
@@ -223,7 +226,8 @@ impl Collector {
 
     /// Forgets everything at or after `to`.
     pub fn rewind(&mut self, to: i64) {
-        self.audit = None;
+        (self.audit, self.cycle) = (None, Cycle::default());
+        (self.backlog, self.sized) = (None, false);
         match &mut self.memory {
             Some(memory) => memory.rewind(to),
             None => self.memory = Some(Memory::new(to)),
@@ -251,12 +255,12 @@ impl Collector {
     /// Adds to a failure of JumpCloud, or a refusal by it, until when nothing is
     /// lost by it, once something was collected.
     pub fn with_deadline(&self, error: Error) -> Error {
-        let ledger = self.memory.as_ref().map(|memory| &memory.ledger);
-        let ledger = ledger.filter(|ledger| ledger.has_moved());
-        let (Some(ledger), false) = (ledger, error.is_our_own()) else {
+        let memory = self.memory.as_ref();
+        let memory = memory.filter(|memory| memory.ledger.has_moved());
+        let (Some(memory), false) = (memory, error.is_our_own()) else {
             return error;
         };
-        let until = rfc3339(self.retention.kept_until(ledger.position()));
+        let until = rfc3339(self.retention.kept_until(memory.read_to()));
         error.and_hints([format!(
             "nothing is lost until {until}: so long JumpCloud keeps what is not read yet"
         )])
@@ -292,8 +296,12 @@ impl Collector {
             return Ok(Need::Read(call.request()));
         }
         match &self.work {
-            // What is new doesn't wait for what is old.
-            Work::Walk(_, Reason::Fill) if self.cycle.is_over(shared) => Err(Halt::Restart),
+            // What is new doesn't wait for what is old, once that has come on.
+            Work::Walk(walk, Reason::Fill)
+                if self.cycle.is_over(shared) && self.has_filled(walk.query().start) =>
+            {
+                Err(Halt::Restart)
+            }
             Work::Walk(..) => self.read_on(shared),
             Work::Load(repair) => Ok(match repair.wants() {
                 Some(number) => Need::Load(self.slot.key(number)),
@@ -301,6 +309,12 @@ impl Collector {
             }),
             Work::None | Work::Probe(_) | Work::Count(_) | Work::Survey(_) => self.choose(shared),
         }
+    }
+
+    /// Whether the fill has come further than here.
+    fn has_filled(&self, position: i64) -> bool {
+        let fill = self.memory.as_ref().and_then(|memory| memory.fill.as_ref());
+        fill.is_some_and(|fill| fill.ledger.position() > position)
     }
 
     /// Reads rows, as far as what has come allows.
@@ -312,9 +326,11 @@ impl Collector {
         let mut reader;
         let account: &mut dyn Account = match (&mut *reason, &mut memory.fill) {
             (Reason::Repair(repair), _) => {
+                let (tiles, undated) = memory.ledger.tiles_and_undated();
                 reader = Reader {
                     repair,
-                    tiles: memory.ledger.tiles_mut(),
+                    tiles,
+                    undated,
                     lateness: &mut memory.lateness,
                     now,
                 };
@@ -337,6 +353,7 @@ impl Collector {
             received: shared.received,
         });
         let rows = shared.batch.counters.received - before;
+        self.broken &= shared.batch.is_empty();
         self.backlog = self.backlog.map(|backlog| backlog.saturating_sub(rows));
         match turn {
             Turn::Read(request) => Ok(Need::Read(request)),

@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -128,21 +129,42 @@ impl Run {
     }
 }
 
-fn read(mut pipe: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        // What was read before an error counts.
-        let _ = pipe.read_to_end(&mut bytes);
-        bytes
-    })
+/// What a process has written by now, and the thread that reads on.
+#[derive(Debug)]
+struct Output {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    reader: JoinHandle<()>,
+}
+
+fn read(mut pipe: impl Read + Send + 'static) -> Output {
+    let bytes = Arc::<Mutex<Vec<u8>>>::default();
+    let shared = bytes.clone();
+    let reader = thread::spawn(move || {
+        let mut piece = vec![0; 64 << 10];
+        while let Ok(length @ 1..) = pipe.read(&mut piece) {
+            lock(&shared).extend(piece.iter().take(length));
+        }
+    });
+    Output { bytes, reader }
+}
+
+impl Output {
+    fn whole(self) -> Vec<u8> {
+        let _ = self.reader.join();
+        std::mem::take(&mut lock(&self.bytes))
+    }
+}
+
+fn lock(bytes: &Mutex<Vec<u8>>) -> MutexGuard<'_, Vec<u8>> {
+    bytes.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A process under way.
 #[derive(Debug)]
 pub struct Running {
     child: Child,
-    stdout: Option<JoinHandle<Vec<u8>>>,
-    stderr: Option<JoinHandle<Vec<u8>>>,
+    stdout: Option<Output>,
+    stderr: Option<Output>,
 }
 
 impl Running {
@@ -166,6 +188,22 @@ impl Running {
         self.child.try_wait().expect("a child").is_some()
     }
 
+    /// How often it has said this on standard error by now.
+    pub fn said(&self, text: &str) -> usize {
+        let Some(output) = &self.stderr else {
+            return 0;
+        };
+        let bytes = lock(&output.bytes);
+        String::from_utf8_lossy(&bytes).matches(text).count()
+    }
+
+    /// Waits until it has said this, or has ended.
+    pub fn until_said(&mut self, text: &str) {
+        while self.said(text) == 0 && !self.has_ended() {
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Ends it at once, as a loss of power would.
     pub fn kill(mut self) -> Ran {
         self.child.kill().expect("a child");
@@ -187,8 +225,8 @@ impl Running {
     }
 
     fn finish(&mut self) -> Ran {
-        let text = |reader: Option<JoinHandle<Vec<u8>>>| {
-            let bytes = reader.map(|reader| reader.join().unwrap_or_default());
+        let text = |output: Option<Output>| {
+            let bytes = output.map(Output::whole);
             String::from_utf8(bytes.unwrap_or_default()).expect("UTF-8")
         };
         Ran {

@@ -172,8 +172,9 @@ impl Store for JsonStore {
         Box::pin(async { done })
     }
 
-    fn delivered<'a>(&'a self, _feed: &'a str) -> BoxFuture<'a, Result<()>> {
-        let done = self.change(|state| state.outbox = None);
+    fn delivered<'a>(&'a self, _feed: &'a str, checkpoint: u64) -> BoxFuture<'a, Result<()>> {
+        let is_other = |row: &Row| row.checkpoint != checkpoint;
+        let done = self.change(|state| state.outbox = state.outbox.take().filter(is_other));
         Box::pin(async { done })
     }
 

@@ -7,11 +7,11 @@
 mod feed;
 mod files;
 mod reader;
+mod shared;
 mod sink;
 mod tree;
 
-use std::collections::BTreeMap;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use source_host::Problem;
 
@@ -122,6 +122,7 @@ fn check(root: &Node, base: &Path, flags: String) -> Config {
     reader.only(ROOT_KEYS);
     let state_dir = reader.text("state_dir");
     let state_dir = base.join(state_dir.as_deref().unwrap_or("state"));
+    reader.keys("defaults");
     let names = reader.keys("feeds");
     if names.is_empty() {
         reader.problem(
@@ -144,51 +145,13 @@ fn check(root: &Node, base: &Path, flags: String) -> Config {
         }
         feeds.extend(feed::check(name, node, base, &state_dir, &mut problems));
     }
-    find_shared_files(&feeds, &mut problems);
+    shared::find(&feeds, &mut problems);
     Config {
         state_dir,
         feeds,
         problems,
         flags,
     }
-}
-
-/// Two feeds that may write one file: their lines would get into each other's
-/// way. A path with `{feed}` in it is each feed's own.
-fn find_shared_files(feeds: &[FeedConfig], problems: &mut Vec<Located>) {
-    let mut owners: BTreeMap<PathBuf, &str> = BTreeMap::new();
-    for feed in feeds {
-        let sink = match &feed.sink {
-            SinkConfig::File(path) => Some(("sink.path", path)),
-            SinkConfig::Http(_) | SinkConfig::Stdout => None,
-        };
-        for (key, path) in sink
-            .into_iter()
-            .chain([("dead_letters", &feed.dead_letters)])
-        {
-            let own = path.to_string_lossy().replace("{feed}", &feed.name);
-            if let Some(owner) = owners.insert(spelled_out(Path::new(&own)), &feed.name) {
-                let message = format!("`{}` is written by the feed `{owner}` too", path.display());
-                let problem = Problem::new(key, message).hint("give each feed a path of its own");
-                problems.push(feed.locate(problem));
-            }
-        }
-    }
-}
-
-/// The path without `.`, `..` and, as far as it is there, links: two spellings of
-/// one file are equal.
-fn spelled_out(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => drop(plain.pop()),
-            part => plain.push(part),
-        }
-        plain = plain.canonicalize().unwrap_or(plain);
-    }
-    plain
 }
 
 #[cfg(test)]
@@ -263,6 +226,37 @@ mod tests {
     }
 
     #[test]
+    fn limits_that_can_not_work_together() {
+        let found = problems(
+            "[feeds.a]\nplugin = \"p\"\nlimits = {call = \"2s\", memory = \"4 MiB\", \
+             compute = \"9ms\", response_head = 8191}\n",
+        );
+        let keys: Vec<&str> = found.iter().filter_map(|p| p.split(' ').nth(1)).collect();
+        let wrong = ["batch", "batch_wait", "compute", "response_head"];
+        assert_eq!(
+            keys,
+            wrong.map(|name| format!("limits.{name}")),
+            "{found:?}"
+        );
+        let whole = "[feeds.a]\nplugin = \"p\"\nlimits = {call = \"2s\", batch_wait = \"1s\"}\n";
+        assert_eq!(problems(whole), [""; 0]);
+    }
+
+    #[test]
+    fn what_would_be_ignored_is_told() {
+        assert_eq!(
+            problems(
+                "defaults = 5\n[feeds.a]\nplugin = \"p\"\n\
+                 sink = {type = \"http\", url = \"https://x\", headers = {\"x.y\" = \"z\"}}\n"
+            ),
+            [
+                "feeds.toml:1 defaults expected a table",
+                "feeds.toml:4 sink.headers `x.y`: a header's name with a dot is not supported",
+            ]
+        );
+    }
+
+    #[test]
     fn two_feeds_do_not_share_a_file() {
         let shared = "[defaults]\nplugin = \"p\"\nsink = {type = \"file\", path = \"o\"}\n\
                       [feeds.a]\n[feeds.b]\n";
@@ -279,5 +273,14 @@ mod tests {
             problems(&spelled),
             ["feeds.toml:6 sink.path `/etc/x/./a/../o` is written by the feed `a` too"]
         );
+        // As the sink puts names in, and where a placeholder can lead.
+        let names = shared.replace("\"o\"", "\"{feed}\"");
+        let names = names.replace("[feeds.a]", "[feeds.\"x.a\"]");
+        assert_eq!(
+            problems(&names.replace("[feeds.b]", "[feeds.x_a]")),
+            ["feeds.toml:3 sink.path `/etc/x/{feed}` is written by the feed `x.a` too"]
+        );
+        let template = spelled.replace("\"o\"", "\"{class}\"");
+        assert_eq!(problems(&template).len(), 1);
     }
 }

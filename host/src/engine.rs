@@ -12,7 +12,7 @@ use wasmtime::{Cache, CacheConfig, Config};
 use crate::bindings::types::Descriptor;
 use crate::bindings::{keyvalue, source, transform, types};
 use crate::clean;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Problem, Result};
 use crate::gate::Gates;
 use crate::http::error_code;
 use crate::instance::{Guest, Instance};
@@ -89,6 +89,12 @@ impl Engine {
     /// Loads a component of the world `log-pipeline:source/source-plugin`, and
     /// asks it what it is. The same bytes are compiled once.
     pub async fn load(&self, path: impl AsRef<Path>) -> Result<Plugin> {
+        self.load_pinned(path, None).await
+    }
+
+    /// Like [`Engine::load`]; a file with another SHA-256 than `pin` (in
+    /// lower-case hex) is neither compiled nor run.
+    pub async fn load_pinned(&self, path: impl AsRef<Path>, pin: Option<&str>) -> Result<Plugin> {
         let path = path.as_ref();
         let shown = path.display();
         let bytes = std::fs::read(path).map_err(|e| {
@@ -99,6 +105,11 @@ impl Engine {
             .hint("relative paths count from the configuration file, those of flags from the working directory")
         })?;
         let sha256 = format!("{:x}", Sha256::digest(&bytes));
+        if pin.is_some_and(|pin| pin != sha256) {
+            let message = format!("the plugin's is another: {sha256}");
+            return Err(Error::configuration([Problem::new("sha256", message)
+                .hint("if you meant to change the plugin, change the pin too")]));
+        }
         if let Some(plugin) = self.plugins().get(&sha256) {
             return Ok(plugin.clone());
         }
@@ -204,5 +215,23 @@ impl Plugin {
     /// The gates of all feeds of its engine.
     pub(crate) fn gates(&self) -> &Arc<Gates> {
         &self.0.gates
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn another_file_than_the_pinned_one_is_not_even_compiled() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("p.wasm");
+        std::fs::write(&path, "no plugin").unwrap();
+        let engine = Engine::new().unwrap();
+        let refused = engine.load_pinned(&path, Some(&"0".repeat(64))).await;
+        let e = refused.err().unwrap();
+        assert_eq!(e.problems()[0].key, "sha256");
+        let e = engine.load(&path).await.err().unwrap();
+        assert!(e.to_string().contains("is not WebAssembly"), "{e}");
     }
 }

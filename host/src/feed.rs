@@ -30,7 +30,7 @@ use crate::instance::{Instance, Surroundings};
 use crate::keyvalue::{FeedBucket, Values};
 use crate::options::FeedOptions;
 use crate::outbox::Outbox;
-use crate::retry::MOST_PLUGIN_FAILURES;
+use crate::retry::{self, MOST_PLUGIN_FAILURES};
 use crate::secrets;
 use crate::sink::Sink;
 use crate::store::{Commit, Status, Store};
@@ -40,6 +40,9 @@ use crate::verify::verify;
 /// An instance that uses more memory than this is dropped when there is nothing
 /// to do: memory of WebAssembly never shrinks.
 const IDLE_MEMORY: u64 = 4 << 20;
+
+/// A check waits no longer for its turn.
+const LONGEST_HELD: Duration = Duration::from_secs(5);
 
 /// A feed that runs.
 pub struct Feed {
@@ -162,8 +165,14 @@ impl Feed {
     }
 
     /// Tries address, credential and permissions with real requests. Changes
-    /// nothing.
+    /// nothing, and does not wait for an upstream that asked for rest.
     pub async fn check(&mut self) -> Result<Vec<Finding>> {
+        let held = self.held_for();
+        if held > LONGEST_HELD {
+            let message = "the upstream wants to be left alone by all feeds with this credential";
+            let e = Error::new(Kind::Unavailable, message);
+            return Err(retry::told_to_wait(e, held));
+        }
         let mut instance = self.take_instance().await?;
         let findings = instance.check().await;
         if !instance.is_broken() {
@@ -335,8 +344,10 @@ impl Feed {
 
     fn batch_limits(&self, drain: bool) -> types::Limits {
         let limits = &self.options.limits;
-        let narrow =
-            |limit: u64| u32::try_from((limit >> self.failures).max(1)).unwrap_or(u32::MAX);
+        let narrow = |limit: u64| {
+            let halved = limit.checked_shr(self.failures).unwrap_or(0);
+            u32::try_from(halved.max(1)).unwrap_or(u32::MAX)
+        };
         types::Limits {
             max_wait_ms: u32::try_from(limits.batch_wait.as_millis()).unwrap_or(u32::MAX),
             max_bytes: narrow(limits.batch),
@@ -407,7 +418,7 @@ fn surroundings(
 }
 
 /// Milliseconds since 1970 by the host's clock.
-pub(crate) fn now() -> i64 {
+pub fn now() -> i64 {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();

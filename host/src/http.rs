@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderValue};
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use wasmtime_wasi_http::{Error as WasiError, RequestOptions, WasiBody, WasiHttpHooks};
@@ -26,7 +26,7 @@ use crate::egress::{Origin, Rules};
 use crate::error::Result;
 use crate::gate::Gates;
 use crate::limits::Limits;
-use crate::vault::Vault;
+use crate::vault::{Credentials, Vault};
 
 /// The way out of one feed. It lives as long as the feed, so that connections
 /// outlive the plugin's instances.
@@ -72,13 +72,12 @@ impl Http {
         let (mut request, origin) = self.admit(request).await?;
         let gate = self.gates.at(&origin, self.vault.fingerprint());
         let turn = gate.enter().await;
-        self.vault.fill(request.headers_mut());
-        let decode = !request.headers().contains_key(ACCEPT_ENCODING);
-        if decode {
-            request
-                .headers_mut()
-                .insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
-        }
+        let credentials = self.vault.fill(request.headers_mut());
+        // Whatever the guest would accept: in what is not decoded no secret is
+        // found.
+        request
+            .headers_mut()
+            .insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
         let line = format!("{} {origin}{}", request.method(), request.uri().path());
         let first_byte = shorter(self.limits.first_byte, options.first_byte_timeout)
             + shorter(self.limits.connect, options.connect_timeout);
@@ -98,7 +97,7 @@ impl Http {
                          this credential, by any feed"
                     );
                 }
-                return self.receive(response, &line, decode, options);
+                return self.receive(response, &line, credentials, options);
             }
             Ok(Err(e)) => client::reason(&e),
             Err(_) => (
@@ -145,6 +144,10 @@ impl Http {
             self.note(Some(format!("refused by this host: {reason}")));
             Err(WasiError::HttpRequestDenied)
         };
+        // The one is answered with the request itself, the other with a tunnel.
+        if matches!(*request.method(), Method::TRACE | Method::CONNECT) {
+            return deny(&format!("the method `{}`", request.method()));
+        }
         let origin = match self.rules.permits(request.uri()) {
             Ok(origin) => origin,
             Err(reason) => return deny(&self.vault.clean(&reason)),
@@ -174,19 +177,21 @@ impl Http {
         &self,
         response: Response<Incoming>,
         line: &str,
-        decode: bool,
+        credentials: Vec<Credentials>,
         options: RequestOptions,
     ) -> Result<Response<WasiBody>, WasiError> {
         let (mut head, incoming) = response.into_parts();
-        self.redact_headers(&mut head.headers);
+        self.redact_headers(&mut head.headers, &credentials);
         let encoding = head.headers.get(CONTENT_ENCODING);
-        let gzip = decode && encoding.is_some_and(|e| e.as_bytes().eq_ignore_ascii_case(b"gzip"));
+        let gzip = encoding.is_some_and(|e| e.as_bytes().eq_ignore_ascii_case(b"gzip"));
         if gzip {
             head.headers.remove(CONTENT_ENCODING);
             head.headers.remove(CONTENT_LENGTH);
         }
         // A server echoes what it was sent in its errors: those are redacted.
-        let redact = (!head.status.is_success()).then(|| self.vault.clone());
+        let vault = self.vault.clone();
+        let redact = move |bytes: &[u8]| vault.redact(bytes, &credentials);
+        let redact = (!head.status.is_success()).then(|| Box::new(redact) as body::Redact);
         let (feed, line, failure) = (self.feed.clone(), line.to_owned(), self.failure.clone());
         let note = move |words: &str| {
             let failed = format!("{line}: {words}");
@@ -207,9 +212,9 @@ impl Http {
         Ok(Response::from_parts(head, body))
     }
 
-    fn redact_headers(&self, headers: &mut HeaderMap) {
+    fn redact_headers(&self, headers: &mut HeaderMap, credentials: &[Credentials]) {
         for value in headers.values_mut() {
-            if let Some(redacted) = self.vault.redact(value.as_bytes()) {
+            if let Some(redacted) = self.vault.redact(value.as_bytes(), credentials) {
                 *value = HeaderValue::from_bytes(&redacted)
                     .unwrap_or_else(|_| HeaderValue::from_static("[redacted]"));
             }

@@ -22,6 +22,9 @@ use crate::keyvalue::FeedBucket;
 use crate::limits::{Limits, Meter, Reached};
 use crate::vault::Vault;
 
+/// Random bytes that a guest gets at once.
+const MOST_RANDOM: u64 = 64 << 10;
+
 /// What the host keeps for one instance.
 pub(crate) struct Guest {
     wasi: WasiCtx,
@@ -116,6 +119,7 @@ impl Instance {
                 .stderr(log.clone())
                 .allow_tcp(false)
                 .allow_udp(false)
+                .max_random_size(MOST_RANDOM)
                 .build(),
             http: http_ctx,
             hooks: Hooks(http),
@@ -144,12 +148,18 @@ impl Instance {
             Ok(UpdateDeadline::Yield(1))
         });
         let no_start = |e: wasmtime::Error| {
-            Error::new(Kind::Plugin, format!("the plugin does not start: {e:#}"))
+            let reason = vault.clean(&format!("{e:#}"));
+            Error::new(Kind::Plugin, format!("the plugin does not start: {reason}"))
         };
-        let instance = linked
-            .instance
-            .instantiate_async(&mut store)
+        let instance = timeout(limits.call, linked.instance.instantiate_async(&mut store))
             .await
+            .map_err(|_| {
+                let seconds = limits.call.as_secs_f64();
+                let message = format!(
+                    "the plugin does not start: it took longer than {seconds} s (`limits.call`)"
+                );
+                Error::new(Kind::Plugin, message)
+            })?
             .map_err(no_start)?;
         let source = linked
             .source
@@ -250,11 +260,11 @@ impl Instance {
 
     /// Opens the transformer.
     pub(crate) async fn open_transformer(&mut self, settings: &str) -> Result<()> {
+        self.begin();
         let Some(transform) = &self.transform else {
             let message = "the plugin does not export `log-pipeline:source/transform@0.1.0`";
             return Err(Error::new(Kind::Configuration, message));
         };
-        self.store.data_mut().computed = 0;
         let calls = transform.transformer();
         let called = calls.call_open(&mut self.store, settings);
         let returned = timeout(self.limits.call, called).await;
@@ -265,10 +275,10 @@ impl Instance {
 
     /// Gives the transformer its next bytes; none: that was the end.
     pub(crate) async fn transform(&mut self, bytes: Option<&[u8]>) -> Result<Batch> {
+        self.begin();
         let (Some(transform), Some(transformer)) = (&self.transform, self.transformer) else {
             return Err(Error::new(Kind::Plugin, "no transformer is open"));
         };
-        self.store.data_mut().computed = 0;
         let calls = transform.transformer();
         let returned = match bytes {
             Some(bytes) => {

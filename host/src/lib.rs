@@ -111,7 +111,7 @@ pub use self::dead_letter::DeadLetter;
 pub use self::egress::{Allow, https_proxy};
 pub use self::engine::{Engine, Plugin};
 pub use self::error::{Error, Kind, Problem, Result};
-pub use self::feed::Feed;
+pub use self::feed::{Feed, now};
 pub use self::keyvalue::Values;
 pub use self::limits::{Field, Limits};
 pub use self::options::FeedOptions;

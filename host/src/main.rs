@@ -20,10 +20,11 @@ use crate::cli::{Cli, Command, LogFormat};
 fn main() -> ExitCode {
     let cli = Cli::parse();
     start_log(cli.log_format, cli.verbose);
+    report::set_format(cli.log_format);
     match run(cli.command) {
         Ok(code) => code.into(),
         Err(e) => {
-            eprintln!("error: {e:#}");
+            report::failure(None, &format!("{e:#}"));
             exit::FAILURE.into()
         }
     }

@@ -118,7 +118,8 @@ impl Outbox {
             self.dead_letters.1.deliver(append, bytes).await?;
         }
         failpoint::pass("delivered");
-        self.store.delivered(&self.feed).await?;
+        let checkpoint = delivery.checkpoint;
+        self.store.delivered(&self.feed, checkpoint).await?;
         self.deliveries.fetch_add(1, Ordering::Relaxed);
         failpoint::pass("deleted");
         Ok(())
@@ -173,7 +174,8 @@ impl Outbox {
             _ => Err(Error::sink(format!(
                 "the outbox holds a batch for a sink of type `{kind}`"
             ))
-            .hint("run once more with that sink before you change it")),
+            .hint("put that sink back and run once more")
+            .hint("or give the batch up: `source-host state reset`")),
         }
     }
 }

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use source_host::words::{bytes, counted, grouped, moment, time};
 use source_host::{Counters, Descriptor, Ended, Error, Kind, Progress, Totals, TypeCount};
 
+use crate::cli::LogFormat;
 use crate::config::Located;
 
 /// Names of types that a summary lists.
@@ -20,15 +22,32 @@ pub fn print(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
+/// In what format people, or programs, are told: as the log is written.
+static FORMAT: OnceLock<LogFormat> = OnceLock::new();
+
+/// Sets the format of all that is told on standard error.
+pub fn set_format(format: LogFormat) {
+    let _ = FORMAT.set(format);
+}
+
 /// Says what went wrong, and the ways out, on standard error.
 pub fn error(feed: Option<&str>, error: &Error) {
     // The reader left: it does not want to hear more.
     if error.kind() == Kind::SinkClosed {
         return;
     }
+    failure(feed, &error.to_string());
+    hints(feed, error.hints());
+}
+
+/// Says in one line what went wrong.
+pub fn failure(feed: Option<&str>, message: &str) {
+    if is_json() {
+        tracing::error!(feed, "{message}");
+        return;
+    }
     let place = feed.map(|feed| format!("{feed}: ")).unwrap_or_default();
-    eprintln!("error: {place}{error}");
-    hints(error.hints());
+    eprintln!("error: {place}{message}");
 }
 
 /// Says all that is wrong with a configuration, on standard error, from the
@@ -37,9 +56,24 @@ pub fn problems(problems: &[Located]) {
     let mut sorted: Vec<&Located> = problems.iter().collect();
     sorted.sort_by_key(|located| located.line());
     for located in sorted {
-        eprintln!("error: {}", problem_line(located));
-        hints(&located.problem.hints);
+        failure(None, &problem_line(located));
+        hints(located.feed.as_deref(), &located.problem.hints);
     }
+}
+
+/// Says what a run brought.
+pub fn summary(summary: &Summary<'_>) {
+    let text = summary.text();
+    if is_json() {
+        let lines = text.lines();
+        lines.for_each(|line| tracing::info!(feed = summary.feed, "{}", line.trim()));
+    } else {
+        eprint!("{text}");
+    }
+}
+
+fn is_json() -> bool {
+    matches!(FORMAT.get(), Some(LogFormat::Json))
 }
 
 /// A problem in one line: place, feed, key, and what was found.
@@ -55,8 +89,11 @@ pub fn problem_line(located: &Located) -> String {
 }
 
 /// Says the ways out, on standard error.
-pub fn hints(hints: &[String]) {
-    if !hints.is_empty() {
+pub fn hints(feed: Option<&str>, hints: &[String]) {
+    if is_json() {
+        let each = |hint| tracing::error!(feed, "hint: {hint}");
+        hints.iter().for_each(each);
+    } else if !hints.is_empty() {
         eprintln!();
         hints.iter().for_each(|hint| eprintln!("hint: {hint}"));
         eprintln!();

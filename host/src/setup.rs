@@ -1,5 +1,6 @@
 //! From a configuration to open feeds. All are opened before any runs, and all
-//! that is wrong with any is told together.
+//! that is wrong with any is told together. A plugin that fails is no problem of
+//! the configuration, and stops its own feed alone.
 
 use std::sync::Arc;
 
@@ -36,19 +37,32 @@ impl Failed {
     }
 }
 
+/// What was opened.
+pub struct Opened {
+    pub feeds: Vec<Feed>,
+    pub store: Arc<dyn Store>,
+    /// Of feeds that are not there: how their plugins failed.
+    pub failed: Vec<Failed>,
+}
+
 /// Opens those of the configured feeds that are `wanted`, and the state, which
 /// nobody else may be using.
-pub async fn open(
-    config: &Config,
-    wanted: impl Fn(&FeedConfig) -> bool,
-) -> Result<(Vec<Feed>, Arc<dyn Store>), Failed> {
+pub async fn open(config: &Config, wanted: impl Fn(&FeedConfig) -> bool) -> Result<Opened, Failed> {
     let engine = Engine::new().map_err(|e| Failed::Error(None, e))?;
     let mut problems = config.problems.clone();
+    let mut failed = Vec::new();
+    let mut note = |failure, problems: &mut _| match failure {
+        Failed::Error(Some(_), ref e) if e.kind() == Kind::Plugin => {
+            failed.push(failure);
+            Ok(())
+        }
+        failure => collect(failure, problems),
+    };
     let mut loaded = Vec::new();
     for feed in config.feeds.iter().filter(|feed| wanted(feed)) {
         match load(&engine, feed).await {
             Ok(plugin) => loaded.push((feed, plugin)),
-            Err(failed) => collect(failed, &mut problems)?,
+            Err(failure) => note(failure, &mut problems)?,
         }
     }
     // With problems nothing will run: the feeds are opened to find the others.
@@ -61,14 +75,17 @@ pub async fn open(
     for (feed, plugin) in loaded {
         match open_feed(feed, &plugin, &store).await {
             Ok(feed) => feeds.push(feed),
-            Err(failed) => collect(failed, &mut problems)?,
+            Err(failure) => note(failure, &mut problems)?,
         }
     }
-    if problems.is_empty() {
-        Ok((feeds, store))
-    } else {
-        Err(Failed::Problems(problems))
+    if !problems.is_empty() {
+        return Err(Failed::Problems(problems));
     }
+    Ok(Opened {
+        feeds,
+        store,
+        failed,
+    })
 }
 
 /// Notes problems, with none told twice in other words; other failures are
@@ -86,26 +103,24 @@ pub fn collect(failed: Failed, problems: &mut Vec<Located>) -> Result<(), Failed
     Ok(())
 }
 
-/// Loads a feed's plugin and compares it with its pin.
+/// Loads a feed's plugin, if it is the one that is pinned.
 pub async fn load(engine: &Engine, config: &FeedConfig) -> Result<Plugin, Failed> {
-    let problem = match engine.load(&config.plugin).await {
-        Ok(plugin) => match &config.sha256 {
-            Some(pin) if pin != plugin.sha256() => Problem::new(
-                "sha256",
-                format!("the plugin's is another: {}", plugin.sha256()),
-            )
-            .hint("if you meant to change the plugin, change the pin too"),
-            _ => return Ok(plugin),
-        },
-        Err(e) if e.kind() == Kind::Configuration => {
-            let problem = Problem::new("plugin", e.to_string());
-            e.hints()
-                .iter()
-                .fold(problem, |problem, hint| problem.hint(hint))
-        }
-        Err(e) => return Err(Failed::Error(Some(config.name.clone()), e)),
+    let pin = config.sha256.as_deref();
+    let e = match engine.load_pinned(&config.plugin, pin).await {
+        Ok(plugin) => return Ok(plugin),
+        Err(e) => e,
     };
-    Err(Failed::Problems(vec![config.locate(problem)]))
+    let problems = match (e.kind(), e.problems()) {
+        (Kind::Configuration, []) => {
+            let problem = Problem::new("plugin", e.to_string());
+            let hints = e.hints().iter();
+            vec![hints.fold(problem, |problem, hint| problem.hint(hint))]
+        }
+        (Kind::Configuration, problems) => problems.to_vec(),
+        _ => return Err(Failed::Error(Some(config.name.clone()), e)),
+    };
+    let located = problems.into_iter().map(|problem| config.locate(problem));
+    Err(Failed::Problems(located.collect()))
 }
 
 /// Opens one feed.

@@ -39,8 +39,8 @@ pub trait Store: Send + Sync {
     /// Returns when that is durable.
     fn replan<'a>(&'a self, feed: &'a str, delivery: &'a Delivery) -> BoxFuture<'a, Result<()>>;
 
-    /// Empties the outbox: what it held is delivered.
-    fn delivered<'a>(&'a self, feed: &'a str) -> BoxFuture<'a, Result<()>>;
+    /// Empties the outbox if it holds the batch `checkpoint`, which is delivered.
+    fn delivered<'a>(&'a self, feed: &'a str, checkpoint: u64) -> BoxFuture<'a, Result<()>>;
 
     /// What is known of `feed`; none: it never committed.
     fn status<'a>(&'a self, feed: &'a str) -> BoxFuture<'a, Result<Option<Status>>>;

@@ -7,6 +7,15 @@ use crate::bindings::types::{Batch, Counters, Progress, TypeCount};
 /// Names of types that are kept apart in a sum.
 const NAMES: usize = 256;
 
+/// Partitions that are kept apart.
+pub(crate) const PARTITIONS: usize = 10_000;
+
+/// Whether `key` may be in a map of so many entries: a plugin has no end of new
+/// ones, and the host has its memory.
+pub(crate) fn has_room<K: Ord, V>(map: &BTreeMap<K, V>, key: &K, most: usize) -> bool {
+    map.len() < most || map.contains_key(key)
+}
+
 /// What one run of a feed brought.
 #[derive(Clone, Debug, Default)]
 pub struct Totals {
@@ -29,12 +38,14 @@ impl Totals {
         self.event_bytes += event_bytes;
         self.counters.add(&batch.counters);
         for entry in &batch.index {
-            *self
-                .events
-                .entry((entry.class, entry.activity))
-                .or_default() += 1;
+            let kind = (entry.class, entry.activity);
+            if has_room(&self.events, &kind, NAMES) {
+                *self.events.entry(kind).or_default() += 1;
+            }
         }
-        if let Some(progress) = &batch.progress {
+        if let Some(progress) = &batch.progress
+            && has_room(&self.progress, &batch.partition, PARTITIONS)
+        {
             self.progress.insert(batch.partition.clone(), *progress);
         }
     }
@@ -106,6 +117,18 @@ mod tests {
             not_selected_types: types.collect(),
             ..Counters::default()
         }
+    }
+
+    #[test]
+    fn there_is_an_end_to_what_a_plugin_can_name() {
+        let mut map = BTreeMap::new();
+        for number in 0..1_000 {
+            if has_room(&map, &number, NAMES) {
+                map.insert(number, ());
+            }
+        }
+        assert_eq!(map.len(), NAMES);
+        assert!(has_room(&map, &0, NAMES), "it is there already");
     }
 
     #[test]

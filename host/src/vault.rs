@@ -15,6 +15,9 @@ use sha2::{Digest, Sha256};
 use crate::error::Problem;
 use crate::secret::{Secret, SecretSource};
 
+/// Earlier values of one secret that are still searched for.
+const RETIRED: usize = 16;
+
 /// Text longer than this is cut before a person sees it.
 const TEXT_CHARS: usize = 2_000;
 
@@ -24,9 +27,12 @@ struct Entry {
     source: SecretSource,
     placeholder: String,
     value: Secret,
-    /// Earlier values, which may still be echoed.
+    /// Earlier values, which may still be echoed; the latest last.
     retired: Vec<Secret>,
 }
+
+/// What a secret in a `Basic` header was encoded to, in one request.
+pub(crate) struct Credentials(String);
 
 /// Tells sets of secrets apart, by a hash of their values.
 #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
@@ -148,9 +154,14 @@ impl Vault {
                 && value.reveal() != entry.value.reveal()
                 && value.flaws().is_empty()
             {
-                entry
-                    .retired
-                    .push(std::mem::replace(&mut entry.value, value));
+                let old = std::mem::replace(&mut entry.value, value);
+                let new = entry.value.reveal();
+                let is_other = |secret: &Secret| ![new, old.reveal()].contains(&secret.reveal());
+                entry.retired.retain(is_other);
+                if entry.retired.len() == RETIRED {
+                    entry.retired.remove(0);
+                }
+                entry.retired.push(old);
                 changed = true;
             }
         }
@@ -165,8 +176,9 @@ impl Vault {
     }
 
     /// Puts the secrets in the place of their placeholders, inside `Basic`
-    /// credentials too.
-    pub(crate) fn fill(&self, headers: &mut HeaderMap) {
+    /// credentials too: returns those, for a server may echo them.
+    pub(crate) fn fill(&self, headers: &mut HeaderMap) -> Vec<Credentials> {
+        let mut credentials = Vec::new();
         for entry in self.entries().iter() {
             let fill = |bytes: &[u8]| {
                 replace_all(
@@ -177,8 +189,12 @@ impl Vault {
             };
             for value in headers.values_mut() {
                 let filled = match basic_credentials(value) {
-                    Some(plain) => fill(&plain)
-                        .map(|plain| format!("Basic {}", BASE64.encode(plain)).into_bytes()),
+                    Some(plain) => fill(&plain).map(|plain| {
+                        let encoded = BASE64.encode(plain);
+                        let filled = format!("Basic {encoded}").into_bytes();
+                        credentials.push(Credentials(encoded));
+                        filled
+                    }),
                     None => fill(value.as_bytes()),
                 };
                 if let Some(filled) = filled
@@ -189,23 +205,31 @@ impl Vault {
                 }
             }
         }
+        credentials
     }
 
-    /// The bytes without our secrets and placeholders; none: they held none.
-    pub(crate) fn redact(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+    /// The bytes without our secrets and placeholders, and without these
+    /// credentials; none: they held none.
+    pub(crate) fn redact(&self, bytes: &[u8], credentials: &[Credentials]) -> Option<Vec<u8>> {
+        let entries = self.entries();
+        let mut needles: Vec<(&str, &str)> = Vec::new();
+        for entry in entries.iter() {
+            let values = entry.retired.iter().chain([&entry.value]);
+            let values = values.map(Secret::reveal).chain([&*entry.placeholder]);
+            needles.extend(values.map(|value| (value, &*entry.name)));
+        }
+        let encoded = credentials
+            .iter()
+            .map(|Credentials(text)| (&**text, "Basic"));
+        needles.extend(encoded);
+        // One may begin like another: what is left of that must not be shown.
+        needles.sort_by_key(|(needle, _)| std::cmp::Reverse(needle.len()));
         let mut redacted: Option<Vec<u8>> = None;
-        for entry in self.entries().iter() {
-            let mark = format!("[secret {}]", entry.name);
-            let values = entry
-                .retired
-                .iter()
-                .chain([&entry.value])
-                .map(Secret::reveal);
-            for needle in values.chain([entry.placeholder.as_str()]) {
-                let current = redacted.as_deref().unwrap_or(bytes);
-                if let Some(fewer) = replace_all(current, needle.as_bytes(), mark.as_bytes()) {
-                    redacted = Some(fewer);
-                }
+        for (needle, name) in needles {
+            let current = redacted.as_deref().unwrap_or(bytes);
+            let mark = format!("[secret {name}]");
+            if let Some(fewer) = replace_all(current, needle.as_bytes(), mark.as_bytes()) {
+                redacted = Some(fewer);
             }
         }
         redacted
@@ -217,7 +241,7 @@ impl Vault {
         // Stripped first: a secret with invisible characters in it would pass
         // the search, and become readable by their removal.
         let stripped: String = text.chars().filter_map(printable).collect();
-        let redacted = self.redact(stripped.as_bytes());
+        let redacted = self.redact(stripped.as_bytes(), &[]);
         let text = redacted.map_or(stripped, |bytes| {
             String::from_utf8_lossy(&bytes).into_owned()
         });
@@ -312,7 +336,7 @@ mod tests {
         headers.insert("x-key", placeholder.parse().unwrap());
         headers.insert("authorization", basic.parse().unwrap());
         headers.insert("accept", "a/b".parse().unwrap());
-        vault.fill(&mut headers);
+        let credentials = vault.fill(&mut headers);
         assert_eq!(headers["x-key"], "s3cret-value");
         assert!(headers["x-key"].is_sensitive() && !headers["accept"].is_sensitive());
         let encoded = headers["authorization"]
@@ -321,6 +345,9 @@ mod tests {
             .strip_prefix("Basic ")
             .unwrap();
         assert_eq!(BASE64.decode(encoded).unwrap(), b"id:s3cret-value");
+        let echo = format!("no good: {encoded}");
+        let redacted = vault.redact(echo.as_bytes(), &credentials);
+        assert_eq!(redacted.unwrap(), b"no good: [secret Basic]");
         assert!(vault.mentioned_in(format!("/x?k={placeholder}").as_bytes()));
         assert!(!vault.mentioned_in(b"/x"));
     }
@@ -354,6 +381,24 @@ mod tests {
             vault.clean("0ld-value n3w-value"),
             "[secret token] [secret token]"
         );
+    }
+
+    #[test]
+    fn a_value_that_begins_like_another_leaves_no_rest() {
+        let dir = tempfile::tempdir().unwrap();
+        let vault = vault(dir.path(), "abcdefgh");
+        for value in ["abcdefgh-longer", "abcd", "abcdefgh-longer"] {
+            std::fs::write(dir.path().join("key"), value).unwrap();
+            assert!(vault.refresh());
+        }
+        assert_eq!(vault.clean("<abcdefgh-longer>"), "<[secret token]>");
+        assert_eq!(vault.entries()[0].retired.len(), 2, "none is there twice");
+        for number in 0..100 {
+            std::fs::write(dir.path().join("key"), format!("value-{number}")).unwrap();
+            vault.refresh();
+        }
+        assert_eq!(vault.entries()[0].retired.len(), RETIRED);
+        assert_eq!(vault.clean("value-97"), "[secret token]");
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub(crate) fn verify(batch: &Batch, limits: &Limits, last: u64) -> Result<()> {
     if records > limits.max_events as usize {
         return broken(format!("has more than {} records", limits.max_events));
     }
-    if last != 0 && batch.checkpoint != last + 1 {
+    if last != 0 && last.checked_add(1) != Some(batch.checkpoint) {
         return broken(format!(
             "has the number {} and follows {last}",
             batch.checkpoint
@@ -130,5 +130,6 @@ mod tests {
         assert_eq!(check(&batch("", &[]), 0), None);
         assert!(check(&batch("", &[]), 5).is_some());
         assert!(check(&batch("", &[]), 3).is_some());
+        assert!(check(&batch("", &[]), u64::MAX).is_some());
     }
 }

@@ -7,7 +7,7 @@ use crate::clock::rfc3339;
 use crate::error::Error;
 use crate::feed::Input;
 use crate::finding::Kind;
-use crate::refusal::{self, Asked, Refusal};
+use crate::refusal::{self, Asked, Cause, Refusal};
 use crate::survey;
 
 impl Collector {
@@ -54,7 +54,9 @@ impl Collector {
             }
             Input::Body(bytes) => walk.body(id, bytes),
             Input::End => walk.end(id),
-            Input::Failed(_) if walk.is_paused(id) => {
+            Input::Failed(Cause::Cut | Cause::Connect)
+                if walk.is_paused(id) && !std::mem::replace(&mut self.broken, true) =>
+            {
                 return Err(Halt::Restart);
             }
             Input::Failed(cause) => return Err(refusal::failed(asked, &cause).into()),

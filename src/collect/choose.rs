@@ -35,6 +35,9 @@ pub struct Cycle {
     followed: bool,
     /// When it was, by the monotonic clock.
     since: u64,
+    /// Something else was begun after that: only then is there a next cycle, or
+    /// with short ones it would never come to it.
+    went_on: bool,
     /// An audit has ended.
     pub audited: bool,
     /// What lies before has been read, as far as it can be.
@@ -53,6 +56,11 @@ impl Cycle {
     /// All that is new is read.
     pub fn follow(&mut self, monotonic: u64) {
         (self.followed, self.since) = (true, monotonic);
+    }
+
+    /// Follows once more. What was filled as far as it can be, stays so.
+    fn begin(&mut self) {
+        (self.followed, self.went_on, self.audited) = (false, false, false);
     }
 
     /// There may be something new again.
@@ -85,8 +93,8 @@ impl Collector {
         if let Some(need) = self.size(now, shared) {
             return Ok(need);
         }
-        if self.cycle.is_over(shared) {
-            (self.cycle.followed, self.cycle.audited) = (false, false);
+        if self.cycle.went_on && self.cycle.is_over(shared) {
+            self.cycle.begin();
         }
         if !self.cycle.followed {
             if let Some(need) = self.follow(now, shared) {
@@ -94,13 +102,12 @@ impl Collector {
             }
             self.cycle.follow(shared.reading.monotonic);
         }
-        if let Some(need) = self.audit(now, shared) {
-            return Ok(need);
-        }
-        if let Some(need) = self.fill(shared) {
-            return Ok(need);
-        }
-        if let Some(need) = self.survey(now, shared) {
+        let need = self
+            .audit(now, shared)
+            .or_else(|| self.fill(shared))
+            .or_else(|| self.survey(now, shared));
+        if let Some(need) = need {
+            self.cycle.went_on = true;
             return Ok(need);
         }
         self.cycle = Cycle::default();

@@ -2,7 +2,7 @@
 //! known yet? Then it goes into the batch; and the position follows.
 
 use super::account::Account;
-use super::ledger::Identity;
+use super::ledger::{Identity, MAX_UNDATED};
 use crate::batch::{Added, Batch, Limits, Output};
 use crate::clock::rfc3339;
 use crate::error::{Error, Problem, Result};
@@ -203,9 +203,17 @@ impl Course {
             reject(desk.batch, *desk.received + 1);
             desk.account.note(None, id);
         }
-        self.undated.push(id);
+        self.hold(id);
         self.take(self.last, desk);
         Row::Taken
+    }
+
+    /// So many as an account knows. Nothing waits until there are fewer: the
+    /// position can't pass them before a row that has a time.
+    fn hold(&mut self, undated: Identity) {
+        if self.undated.len() < MAX_UNDATED {
+            self.undated.push(undated);
+        }
     }
 
     /// A row is dealt with.
@@ -302,4 +310,16 @@ enum Owner {
 
 fn dead_letter(batch: &mut Batch, number: u64, reject: &Reject, bytes: &[u8]) {
     batch.reject(number, reject.code(), reject.to_string(), bytes);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_very_many_records_without_a_time_not_all_are_held() {
+        let mut course = Course::new(0, None, false);
+        (0..200_000).for_each(|n| course.hold(Identity(n)));
+        assert_eq!(course.undated.len(), MAX_UNDATED);
+    }
 }

@@ -24,7 +24,8 @@ pub struct Ledger {
     position: i64,
     dated: BTreeSet<(i64, Identity)>,
     /// Rejected records without a readable time, each with that of the next
-    /// event in the API's order: it lies no later. [`UNPLACED`]: none came yet.
+    /// event in the API's order: it lies no later. From [`OUTSIDE`] on: none came
+    /// yet.
     undated: BTreeMap<Identity, i64>,
     /// The same, in order of time.
     places: BTreeSet<(i64, Identity)>,
@@ -35,6 +36,8 @@ pub struct Ledger {
     carried: BTreeSet<Identity>,
     /// Rows of this walk that the position has not passed.
     pending: VecDeque<Pending>,
+    /// Where this walk began.
+    begun: i64,
     tiles: Tiles,
 }
 
@@ -45,8 +48,16 @@ struct Pending {
     rows: u64,
 }
 
-/// The place of an undated record after which nothing has come yet.
+/// The place of an undated record after which nothing has come yet. Once the walk
+/// that met it first has ended: [`OUTSIDE`] plus the position then.
 const UNPLACED: i64 = i64::MAX;
+
+/// The place of an undated record that comes first or last in every answer,
+/// wherever that begins, later than any time: it is known, and in no tile.
+const OUTSIDE: i64 = 1 << 62;
+
+/// It is such a record if a walk meets it that begins so much later, in ms.
+const OUT_AFTER: i64 = 3_600_000;
 
 /// So many records without a time are known; those beyond are handed out again
 /// by each walk that meets them.
@@ -115,6 +126,7 @@ impl Ledger {
             unsure: BTreeSet::new(),
             carried: BTreeSet::new(),
             pending: VecDeque::new(),
+            begun: start,
             tiles: Tiles::new(start),
         }
     }
@@ -163,11 +175,17 @@ impl Ledger {
         &mut self.tiles
     }
 
+    /// The same, beside the known records without a time.
+    pub fn tiles_and_undated(&mut self) -> (&mut Tiles, &BTreeMap<Identity, i64>) {
+        (&mut self.tiles, &self.undated)
+    }
+
     /// A walk begins, which reads everything from the position on.
     pub fn begin(&mut self, scope: Scope) {
         self.pending.clear();
         self.unsure.clear();
         self.carried = self.at_position().collect();
+        self.begun = self.position;
         self.tiles.set_scope(scope);
     }
 
@@ -181,9 +199,14 @@ impl Ledger {
 
     /// Nobody knows whether some record lies before or after the position.
     fn has_unplaced(&self) -> bool {
-        self.places
-            .last()
-            .is_some_and(|(time, _)| *time == UNPLACED)
+        let range = (OUTSIDE + 1, Identity::MIN)..;
+        self.places.range(range).next().is_some()
+    }
+
+    /// Whether a record without a time is known, as one that comes first or last
+    /// in every answer.
+    fn is_outside(&self, id: Identity) -> bool {
+        self.undated.get(&id) == Some(&OUTSIDE)
     }
 
     /// Records without a time that lie at the position or before.
@@ -206,6 +229,13 @@ impl Ledger {
         }
         self.undated.insert(id, time);
         self.places.insert((time, id));
+    }
+
+    /// Nobody knows where a record without a time lies, any more or as before.
+    fn unplace(&mut self, id: Identity) {
+        if self.undated.get(&id).is_none_or(|place| *place < OUTSIDE) {
+            self.place(id, UNPLACED);
+        }
     }
 
     /// Begins later: what lies before is gone, or was never asked for.
@@ -231,8 +261,12 @@ impl Ledger {
     }
 
     /// Takes what an earlier one has read, from its start up to `end`.
-    pub fn prepend(&mut self, earlier: Self, end: i64) {
+    pub fn prepend(&mut self, mut earlier: Self, end: i64) {
         self.start = self.start.min(earlier.start);
+        // Known when the seam is read again: those that came last lie there.
+        for id in earlier.undated.into_keys() {
+            earlier.tiles.note_undated(id);
+        }
         self.tiles.prepend(earlier.tiles, end);
     }
 
@@ -289,23 +323,28 @@ impl Account for Ledger {
     fn note(&mut self, time: Option<i64>, id: Identity) {
         match time {
             Some(time) => drop(self.dated.insert((time, id))),
-            None => self.place(id, UNPLACED),
+            None => self.unplace(id),
         }
     }
 
-    fn read(&mut self, time: i64, mut undated: &[Identity]) {
+    fn read(&mut self, time: i64, undated: &[Identity]) {
         // The position was held back between the last row and this one, and so
         // may have passed them.
-        if time > self.position && self.pending.is_empty() {
-            self.unsure.extend(undated);
-            undated.iter().for_each(|id| self.place(*id, UNPLACED));
-            undated = &[];
-        }
+        let unsure = time > self.position && self.pending.is_empty();
+        let mut rows = 1;
         for id in undated {
+            if self.is_outside(*id) {
+                continue;
+            }
+            if unsure {
+                self.unsure.insert(*id);
+                self.unplace(*id);
+                continue;
+            }
             self.carried.remove(id);
             self.place(*id, time);
+            rows += 1;
         }
-        let rows = 1 + undated.len() as u64;
         match self.pending.back_mut() {
             Some(last) if last.time == time => last.rows += rows,
             _ => self.pending.push_back(Pending { time, rows }),
@@ -337,13 +376,21 @@ impl Account for Ledger {
         // This walk read everything from the position on: an unplaced record
         // that it did not meet lies before.
         self.unsure.extend(undated);
-        for (_, id) in self.places.split_off(&(UNPLACED, Identity::MIN)) {
-            if self.unsure.contains(&id) {
-                self.places.insert((UNPLACED, id));
-            } else {
-                self.undated.remove(&id);
-                self.tiles.take_undated(id, self.position);
-            }
+        for (place, id) in self.places.split_off(&(OUTSIDE, Identity::MIN)) {
+            let met_first = place - OUTSIDE;
+            let place = match place {
+                OUTSIDE => OUTSIDE,
+                _ if !self.unsure.contains(&id) => {
+                    self.undated.remove(&id);
+                    self.tiles.take_undated(id, self.position);
+                    continue;
+                }
+                UNPLACED => OUTSIDE + self.position.max(1),
+                _ if self.begun - met_first > OUT_AFTER => OUTSIDE,
+                same => same,
+            };
+            self.undated.insert(id, place);
+            self.places.insert((place, id));
         }
     }
 }

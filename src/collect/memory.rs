@@ -50,13 +50,19 @@ impl Memory {
         }
     }
 
+    /// Everything before is read, in ms since 1970 UTC.
+    pub fn read_to(&self) -> i64 {
+        let fill = self.fill.as_ref().map(|fill| fill.ledger.position());
+        fill.unwrap_or(i64::MAX).min(self.ledger.position())
+    }
+
     /// Forgets everything at or after `to`.
     pub fn rewind(&mut self, to: i64) {
         if let Some(fill) = &mut self.fill {
             fill.end = fill.end.min(to);
             fill.ledger.rewind(to);
         }
-        self.fill = self.fill.take().filter(Fill::has_any);
+        self.fill = self.take_fill();
         self.ledger.rewind(to);
         self.outcome = Outcome::default();
     }
@@ -74,18 +80,27 @@ impl Memory {
     pub fn begin_fill(&mut self, start: i64) {
         let end = self.ledger.start();
         let ledger = Ledger::new(start);
-        self.fill = self
-            .fill
-            .take()
-            .or(Some(Fill { ledger, end }))
-            .filter(Fill::has_any);
+        self.fill.get_or_insert(Fill { ledger, end });
+        self.fill = self.take_fill();
     }
 
     /// What lay before is read, and becomes a part of the whole.
     pub fn end_fill(&mut self) {
-        if let Some(fill) = self.fill.take().filter(Fill::has_any) {
+        if let Some(fill) = self.take_fill() {
             self.ledger.prepend(fill.ledger, fill.end);
         }
+    }
+
+    /// The fill, if there is anything of it; of an empty one only its keys are
+    /// left, to be dropped.
+    fn take_fill(&mut self) -> Option<Fill> {
+        let mut fill = self.fill.take()?;
+        if fill.has_any() {
+            return Some(fill);
+        }
+        let dropped = fill.ledger.tiles_mut().clear();
+        self.ledger.tiles_mut().drop_keys(dropped);
+        None
     }
 }
 
@@ -97,5 +112,46 @@ impl Fill {
 
     fn has_any(&self) -> bool {
         self.ledger.start() < self.end
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tiles::{Ids, Keys, Tile, Tiles};
+    use super::*;
+
+    /// A feed from 1,000 on with a fill of the time before, as far as 500.
+    fn filling() -> Memory {
+        let tile = |from, to, key| Tile {
+            from,
+            to,
+            ids: Ids::restore(vec![Keys::one(key)], 1, Vec::new()),
+            ..Tile::default()
+        };
+        let tiles = Tiles::restore(vec![tile(0, 400, 7)], tile(400, 400, 8), 400);
+        let mut memory = Memory::new(1_000);
+        memory.fill = Some(Fill {
+            ledger: Ledger::restore(0, 500, [], tiles),
+            end: 1_000,
+        });
+        memory
+    }
+
+    #[test]
+    fn what_is_filled_is_not_read_yet() {
+        let mut memory = filling();
+        assert_eq!(memory.read_to(), 500);
+        memory.fill = None;
+        assert_eq!(memory.read_to(), 1_000);
+    }
+
+    #[test]
+    fn the_keys_of_a_fill_go_with_it() {
+        let mut memory = filling();
+        memory.rewind(-100);
+        assert!(memory.fill.is_none());
+        let mut keys = memory.ledger.tiles_mut().take_dropped();
+        keys.sort_by_key(|keys| keys.first);
+        assert_eq!(keys, [Keys::one(7), Keys::one(8)]);
     }
 }

@@ -56,10 +56,11 @@ impl Page {
         self.ended
     }
 
-    /// Whether nothing has come since [`pause`](Self::pause): the peer may have
-    /// given up while nobody listened, which is nobody's fault.
+    /// Whether the answer has begun, and nothing has come since
+    /// [`pause`](Self::pause): the peer may have given up while nobody listened,
+    /// which is nobody's fault.
     pub fn is_paused(&self) -> bool {
-        self.paused
+        self.paused && self.head.is_some()
     }
 
     /// Polling pauses here.

@@ -2,7 +2,7 @@
 //! another query. What is new there is handed out; its rows become what was
 //! read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::account::Account;
 use super::lateness::Lateness;
@@ -28,6 +28,8 @@ pub struct Reader<'a> {
     pub repair: &'a mut Repair,
     /// Where its tile is.
     pub tiles: &'a mut Tiles,
+    /// Records without a time that are known, wherever they lie.
+    pub undated: &'a BTreeMap<Identity, i64>,
     /// How late events are.
     pub lateness: &'a mut Lateness,
     /// Now, in ms since 1970 UTC.
@@ -81,7 +83,8 @@ impl Repair {
 
 impl Account for Reader<'_> {
     fn knows(&self, time: Option<i64>, id: Identity) -> bool {
-        self.repair.known.contains(&id.at(time))
+        let elsewhere = time.is_none() && self.undated.contains_key(&id);
+        elsewhere || self.repair.known.contains(&id.at(time))
     }
 
     fn note(&mut self, time: Option<i64>, id: Identity) {

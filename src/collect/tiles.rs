@@ -180,6 +180,7 @@ impl Tiles {
         if time < self.scope.oldest {
             return self.restart(time.saturating_add(1));
         }
+        self.trim(time.saturating_sub(1));
         let young = time > self.scope.now.saturating_sub(YOUNG);
         let target = if young { ROWS } else { OLD_ROWS };
         let edge = !glued && time.saturating_sub(self.last) >= MIN_GAP;
@@ -217,6 +218,7 @@ impl Tiles {
         if late || self.open.from >= edge {
             return;
         }
+        self.trim(edge);
         self.close(edge);
         self.join_last();
     }
@@ -385,9 +387,32 @@ impl Tiles {
         closed.chain(open)
     }
 
+    /// Drops all of them; the keys that they had.
+    pub fn clear(&mut self) -> Vec<Keys> {
+        while !self.closed.is_empty() {
+            self.drop_oldest();
+        }
+        self.restart(self.open.from);
+        self.take_dropped()
+    }
+
+    /// Nothing needs these keys any more.
+    pub fn drop_keys(&mut self, keys: Vec<Keys>) {
+        self.dropped.extend(keys);
+    }
+
     /// Keys that nothing needs any more, once.
     pub fn take_dropped(&mut self) -> Vec<Keys> {
         std::mem::take(&mut self.dropped)
+    }
+
+    /// Nothing was found yet, up to `end`: the open tile need not begin before
+    /// the horizon. It would be dropped whole as soon as its beginning is no
+    /// longer kept.
+    fn trim(&mut self, end: i64) {
+        if self.open.rows == 0 {
+            self.open.from = self.scope.oldest.min(end).max(self.open.from);
+        }
     }
 
     fn close(&mut self, edge: i64) {

@@ -135,7 +135,8 @@ impl Walk {
         }
     }
 
-    /// Whether nothing has come of this request since polling paused.
+    /// Whether this request's answer has begun, and nothing has come of it since
+    /// polling paused.
     pub fn is_paused(&mut self, request: RequestId) -> bool {
         self.page(request).is_some_and(|page| page.is_paused())
     }
@@ -299,4 +300,52 @@ impl From<Error> for Stop {
 fn time_of(cursor: &RawValue) -> Option<i64> {
     let cursor: Vec<serde_json::Value> = serde_json::from_str(cursor.get()).ok()?;
     cursor.first()?.as_i64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::{Batch, Limits, Output};
+    use crate::collect::ledger::Ledger;
+    use crate::mapping::EventTypes;
+
+    const ROW: &[u8] = br#"{"id":"a","organization":"o","service":"directory","event_type":"user_lockout","timestamp":"2026-01-01T00:00:00Z"}"#;
+
+    #[test]
+    fn a_row_waits_as_often_as_there_is_no_room() {
+        let query = Query {
+            services: Vec::new(),
+            start: 0,
+            end: None,
+        };
+        let mut walk = Walk::new(query, 10, false, 1);
+        walk.pending = Some(Pending::Record(ROW.to_vec()));
+        let desk = &mut Desk {
+            account: &mut Ledger::new(0),
+            organization: &mut None,
+            batch: &mut Batch::default(),
+            limits: Limits {
+                max_wait: 0,
+                max_bytes: 4_096,
+                max_events: 10,
+                drain: false,
+            },
+            output: Output {
+                types: EventTypes {
+                    login: true,
+                    admin: true,
+                },
+                include_raw: false,
+            },
+            received: &mut 0,
+        };
+        let other = [b'x'; 4_000];
+        desk.batch.reject(1, "not-json", String::new(), &other);
+        for _ in 0..3 {
+            assert!(matches!(walk.advance(desk), Turn::HandOut));
+        }
+        *desk.batch = Batch::default();
+        assert!(matches!(walk.advance(desk), Turn::Read(1)));
+        assert_eq!(desk.batch.index.len(), 1);
+    }
 }

@@ -53,7 +53,7 @@ sink = {{ type = "file", path = "hostile.ndjson" }}
 [feeds.neighbour]
 plugin = "{}"
 settings = {{ url = "{}" }}
-sink = {{ type = "file", path = "{{class}}.ndjson" }}
+sink = {{ type = "file", path = "neighbour/{{class}}.ndjson" }}
 "#,
             guest("hostile").display(),
             guest("counter").display(),
@@ -78,7 +78,7 @@ sink = {{ type = "file", path = "{{class}}.ndjson" }}
 
     #[track_caller]
     pub fn neighbour_is_done(&self) {
-        let delivered = std::fs::read_to_string(self.feed.path("number.ndjson")).unwrap();
+        let delivered = std::fs::read_to_string(self.feed.path("neighbour/number.ndjson")).unwrap();
         let expected: String = (1..=NUMBERS)
             .map(|n| format!("{{\"number\":{n}}}\n"))
             .collect();

@@ -90,6 +90,16 @@ fn a_rewind_brings_back_what_was_handed_out_from_there_on() {
     assert!(world.emitted.values().all(|times| *times <= 2));
 }
 
+/// Right after all was read, before the cycle has come to its end.
+#[test]
+fn a_rewind_of_a_feed_that_runs_is_read_before_it_says_idle() {
+    let mut world = World::of(events(0, 5, EPOCH, 1000), "");
+    assert_eq!(world.poll_once().unwrap().events, 5);
+    let writes = world.feed().rewind(EPOCH).unwrap();
+    world.apply(&writes);
+    assert_eq!(world.poll_all().unwrap().events, 5);
+}
+
 #[test]
 fn a_poll_before_the_ack_is_refused_and_changes_nothing() {
     let mut world = World::of(events(0, 30, EPOCH, 1000), "");

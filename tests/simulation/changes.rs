@@ -122,20 +122,50 @@ fn a_still_earlier_start_is_filled_after_the_one_before() {
     while world.poll_once().unwrap().events == 0 {}
     assert!(world.emitted.len() < 10);
     world.reopen_with(r#"{"start": "50d"}"#);
-    for _ in 0..3 {
-        world.poll_all().unwrap();
+    world.poll_all().unwrap();
+    world.poll_all().unwrap();
+    let start = world.poll_all().unwrap().start.unwrap();
+    assert!((start - (world.now() - 50 * DAY)).abs() < HOUR);
+    let events = world.model.events();
+    let wanted = events.filter(|event| event.ms >= start).count();
+    assert_eq!(world.emitted.len(), wanted);
+    assert!(world.emitted.values().all(|times| *times == 1));
+}
+
+/// Each answer takes longer than `poll_interval`: what lies before is read all
+/// the same, a little at a time.
+#[test]
+fn a_fill_goes_on_however_short_the_cycles_are() {
+    let all = events("user_create", 100, EPOCH - 20 * HOUR, 720_000);
+    let mut world = world(all, r#"{"start": "2h", "poll_interval": "1s"}"#);
+    world.poll_all().unwrap();
+    world.reopen_with(r#"{"start": "60h", "poll_interval": "1s"}"#);
+    world.delay = 2_000;
+    world.piece = 500;
+    for _ in 0..1_000 {
+        world.poll_once().unwrap();
     }
-    let first = EPOCH + HOUR - 50 * DAY;
-    let wanted = world
-        .model
-        .events()
-        .filter(|event| event.ms > first)
-        .count();
-    assert!(
-        world.emitted.len() >= wanted - 1,
-        "{wanted} {}",
-        world.emitted.len()
-    );
+    assert_eq!(world.emitted.len(), 100);
+    world.check();
+}
+
+/// The last record before the start that was has no time: it is rejected by the
+/// fill, and not once more when the seam is read again.
+#[test]
+fn a_dead_letter_at_the_seam_of_a_fill_comes_once() {
+    let mut all = events("user_create", 300, EPOCH - 5 * HOUR, 60_000);
+    all.extend(events("sso_auth", 50, EPOCH, 60_000));
+    let mut world = world(all, r#"{"start": "2h"}"#);
+    let start = world.poll_all().unwrap().start.unwrap();
+    let mut odd = event(0, "user_create", "odd", start - 1);
+    odd.raw = br#"{"id":"odd","timestamp":7}"#.to_vec().into();
+    world.model.add_events(vec![odd]);
+    world.reopen_with(r#"{"start": "60h"}"#);
+    world.poll_all().unwrap();
+    assert_eq!(world.rejected, 1);
+    world.settle();
+    assert_eq!(world.rejected, 1);
+    assert_eq!(world.emitted.len(), 350);
     assert!(world.emitted.values().all(|times| *times == 1));
 }
 

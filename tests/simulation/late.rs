@@ -154,3 +154,23 @@ fn a_difference_that_stays_is_told_once() {
     let reconciled = world.reconciled.values().flatten().next();
     assert_eq!(reconciled, Some(&(61, 60)), "never hidden");
 }
+
+/// A record without a time that comes last in every answer: after a while the
+/// tiles close without it.
+#[test]
+fn a_record_without_a_time_that_always_comes_last_stops_no_audit() {
+    let rows = (0..2_000).map(|n| event(&format!("row-{n}"), EPOCH + n * 10_000, EPOCH));
+    let mut all: Vec<Event> = rows.collect();
+    all.iter_mut().for_each(|event| event.visible_at = event.ms);
+    let mut last = event("last", EPOCH + 300 * DAY, EPOCH);
+    last.raw = br#"{"id":"last","timestamp":7}"#.to_vec().into();
+    all.push(last);
+    let mut world = World::of(all, r#"{"start": "2h"}"#);
+    world.limit_events(1_000, 10 << 20);
+    while world.now() < EPOCH + 6 * HOUR {
+        world.poll_all().unwrap();
+    }
+    let reconciled = world.reconciled.values().flatten().next();
+    assert_eq!(reconciled, Some(&(2_000, 2_000)));
+    assert_eq!((world.emitted.len(), world.rejected), (2_000, 1));
+}

@@ -172,3 +172,27 @@ fn after_writes_that_failed_the_feed_refuses_to_go_on() {
     assert_eq!(again.code(), "storage");
     assert_eq!(world.poll().unwrap_err().code(), "storage");
 }
+
+/// A round takes longer than `poll_interval`, and each brings something new:
+/// what was read is compared with the counts all the same.
+#[test]
+fn audits_go_on_however_short_the_cycles_are() {
+    let ids = [organization_id(0), organization_id(1)];
+    let all = (0..2)
+        .flat_map(|n| events(n, 7_200, EPOCH, 1_000))
+        .collect();
+    let mut world = World::of(
+        all,
+        &format!(r#"{{"org_ids": {ids:?}, "start": "2h", "poll_interval": "1s"}}"#),
+    );
+    world.key_for(&ids.each_ref().map(String::as_str));
+    world.limit_events(1_000, 10 << 20);
+    world.poll_patiently();
+    world.delay = 2_000;
+    while world.now() < EPOCH + 2 * HOUR {
+        world.poll_once().unwrap();
+    }
+    for id in &ids {
+        assert!(world.reconciled[id].is_some_and(|(_, read)| read > 0));
+    }
+}

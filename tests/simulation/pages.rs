@@ -177,6 +177,45 @@ fn what_breaks_off_while_nobody_polls_is_asked_for_again_without_an_error() {
     world.check();
 }
 
+/// The transport's patience is longer than a poll: it is an outage all the same,
+/// however often polling paused meanwhile.
+#[test]
+fn an_outage_that_is_slower_than_a_poll_is_told() {
+    for rule in ["stall,on=events", "stall-in-body=5,on=events"] {
+        let mut world = World::of(events(0, 45, EPOCH, 1), "");
+        world.model.faults.add(rule.parse().unwrap());
+        world.stall = 60_000;
+        for _ in 0..2 {
+            let told = (0..20).find_map(|_| world.poll_once().err());
+            let told = told.expect("an error").to_string();
+            assert!(told.contains("no answer in time"), "{told}");
+        }
+        world.model.faults.clear();
+        assert_eq!(world.poll_all().unwrap().events, 45);
+        world.check();
+    }
+}
+
+/// One that gives up in each pause is out of order; a single time, it may have
+/// been because nobody listened.
+#[test]
+fn a_peer_that_breaks_off_in_every_pause_is_an_error_the_second_time() {
+    let mut world = World::of(events(0, 45, EPOCH, 1), "");
+    let rule = "stall-in-body=5,on=events".parse().unwrap();
+    world.model.faults.add(rule);
+    world.stall = 60_000;
+    let mut polls = 0;
+    let told = loop {
+        polls += 1;
+        assert!(polls < 100, "never told");
+        match world.poll_once() {
+            Ok(_) => world.break_open_requests(),
+            Err(error) => break error.to_string(),
+        }
+    };
+    assert!(told.contains("cut off"), "{told}");
+}
+
 #[test]
 fn a_backfill_takes_as_many_requests_as_it_has_pages() {
     let all = events(0, 20_000, EPOCH - 80 * 24 * HOUR, 345_000);

@@ -56,6 +56,10 @@ pub struct World {
     pub reconciled: BTreeMap<String, Option<(u64, u64)>>,
     /// The most bytes of an answer that come at once.
     pub piece: usize,
+    /// How much longer answers take, and how long the transport waits for what
+    /// does not come, in ms.
+    pub delay: i64,
+    pub stall: i64,
     history: History,
     /// Print what happens: `TRACE=1`.
     trace: bool,
@@ -97,6 +101,8 @@ impl World {
             limit_asked: 0,
             reconciled: BTreeMap::new(),
             piece: 20_000,
+            delay: 0,
+            stall: 0,
             history,
             trace: std::env::var_os("TRACE").is_some(),
             now: EPOCH + 600_000,
@@ -189,6 +195,11 @@ impl World {
     /// Polls return before any answer can have come.
     pub fn poll_in_haste(&mut self) {
         self.limits.max_wait = 1;
+    }
+
+    /// Polls wait for whatever comes.
+    pub fn poll_patiently(&mut self) {
+        self.limits.max_wait = 60_000;
     }
 
     pub fn limit_events(&mut self, max_events: usize, max_bytes: usize) {

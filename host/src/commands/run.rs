@@ -13,9 +13,9 @@ use tokio::task::JoinSet;
 
 use crate::cli::SourceArgs;
 use crate::config::Config;
-use crate::exit;
 use crate::report::Summary;
-use crate::setup::{self, Failed};
+use crate::setup::{self, Failed, Opened};
+use crate::{exit, report};
 
 /// After a signal the batches in hand are finished, within this time.
 const GRACE: Duration = Duration::from_secs(9);
@@ -30,22 +30,31 @@ struct Outcome {
 
 /// Runs the feeds.
 pub async fn run(source: &SourceArgs, once: bool) -> anyhow::Result<u8> {
+    let (stop, mut stopped) = watch::channel(None);
+    listen(stop).context("no signals can be received")?;
     let config = match Config::load(source) {
         Ok(config) => config,
         Err(problems) => return Ok(Failed::Problems(problems).report()),
     };
-    let feeds = match setup::open(&config, |_| true).await {
-        Ok((feeds, store)) => {
-            introduce(&config, store).await;
-            if !once {
-                feeds.iter().for_each(|feed| announce(&config, feed));
-            }
-            feeds
+    let opened = tokio::select! {
+        opened = setup::open(&config, |_| true) => opened,
+        code = stopped.wait_for(Option::is_some) => {
+            return Ok(code.ok().and_then(|code| *code).unwrap_or(exit::OK));
         }
+    };
+    let Opened {
+        feeds,
+        store,
+        failed,
+    } = match opened {
+        Ok(opened) => opened,
         Err(failed) => return Ok(failed.report()),
     };
-    let (stop, stopped) = watch::channel(None);
-    listen(stop).context("no signals can be received")?;
+    introduce(&config, store).await;
+    if !once {
+        feeds.iter().for_each(|feed| announce(&config, feed));
+    }
+    let mut codes: Vec<u8> = failed.iter().map(Failed::report).collect();
     let until = if once {
         Until::CaughtUp
     } else {
@@ -55,7 +64,6 @@ pub async fn run(source: &SourceArgs, once: bool) -> anyhow::Result<u8> {
     for feed in feeds {
         running.spawn(run_one(feed, until, stopped.clone()));
     }
-    let mut codes = Vec::new();
     let mut gave_up = Box::pin(grace(stopped.clone()));
     loop {
         let ended = tokio::select! {
@@ -68,7 +76,7 @@ pub async fn run(source: &SourceArgs, once: bool) -> anyhow::Result<u8> {
         match ended {
             Some(Ok(outcome)) => codes.push(conclude(&config, &outcome, once)),
             Some(Err(e)) => {
-                eprintln!("error: a feed failed: {e}");
+                report::failure(None, &format!("a feed failed: {e}"));
                 codes.push(exit::FAILURE);
             }
             None => break,
@@ -176,7 +184,7 @@ fn conclude(config: &Config, outcome: &Outcome, once: bool) -> u8 {
             dead_letters: configured.map(|feed| feed.dead_letters.as_path()),
             flags: &config.flags,
         };
-        eprint!("{}", summary.text());
+        report::summary(&summary);
     }
     if !once {
         let events = counted(totals.counters.emitted, "event");

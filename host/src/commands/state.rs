@@ -4,11 +4,10 @@ mod show;
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use chrono::DateTime;
-use source_host::words::{moment, time};
-use source_host::{Error, Feed, Kind, Progress, Result, SqliteStore, Store};
+use source_host::words::{counted, moment, time};
+use source_host::{Error, Feed, Kind, Progress, Result, SqliteStore, Store, now};
 
 use crate::cli::{SourceArgs, StateCommand};
 use crate::config::{self, Config, SinkConfig};
@@ -106,7 +105,10 @@ async fn reset(source: &SourceArgs, name: &str, yes: bool) -> Result<u8, u8> {
     let store: Arc<dyn Store> = match config.feeds.iter().any(|feed| feed.name == name) {
         true => {
             let (mut feed, store) = open(&config, name).await?;
-            deliver_outbox(&mut feed).await?;
+            if let Err(e) = feed.deliver_outbox().await {
+                report::error(None, &e);
+                warn_of_loss(&*store, name).await?;
+            }
             eprintln!(
                 "{name}: all state will be forgotten, and everything from the feed's start \
                  delivered again"
@@ -117,6 +119,7 @@ async fn reset(source: &SourceArgs, name: &str, yes: bool) -> Result<u8, u8> {
         false => {
             let store = open_stored(&config, name).await.map_err(|e| fail(&e))?;
             eprintln!("{name}: it is not configured; all state of it will be forgotten");
+            warn_of_loss(&*store, name).await?;
             store
         }
     };
@@ -135,10 +138,6 @@ async fn open_stored(config: &Config, name: &str) -> Result<Arc<dyn Store>> {
     if !store.feeds().await?.iter().any(|stored| stored == name) {
         return Err(no_feed(config, name));
     }
-    if store.outbox(name).await?.is_some() {
-        let message = format!("the outbox of `{name}` holds a batch that is not delivered");
-        return Err(Error::sink(message).hint("configure the feed once more and run it"));
-    }
     Ok(Arc::new(store))
 }
 
@@ -149,17 +148,28 @@ fn load(source: &SourceArgs) -> Result<Config, u8> {
 /// Opens one feed with its state, which nobody else may be using.
 async fn open(config: &Config, name: &str) -> Result<(Feed, Arc<dyn Store>), u8> {
     let opened = setup::open(config, |feed| feed.name == name).await;
-    let (feeds, store) = opened.map_err(|e| e.report())?;
-    if let Some(feed) = feeds.into_iter().next() {
-        return Ok((feed, store));
+    let opened = opened.map_err(|e| e.report())?;
+    match (opened.feeds.into_iter().next(), opened.failed.first()) {
+        (Some(feed), _) => Ok((feed, opened.store)),
+        (None, Some(failed)) => Err(failed.report()),
+        (None, None) => Err(fail(&no_feed(config, name))),
     }
-    Err(fail(&no_feed(config, name)))
 }
 
 fn no_feed(config: &Config, name: &str) -> Error {
     let names: Vec<&str> = config.feeds.iter().map(|feed| feed.name.as_str()).collect();
     let message = format!("no feed `{}` is configured", name.escape_debug());
     Error::new(Kind::Configuration, message).hint(format!("the feeds are: {}", names.join(", ")))
+}
+
+/// Says what is lost with the outbox.
+async fn warn_of_loss(store: &dyn Store, name: &str) -> Result<(), u8> {
+    if let Some(delivery) = store.outbox(name).await.map_err(|e| fail(&e))? {
+        let events = delivery.events.iter().filter(|byte| **byte == b'\n');
+        let events = counted(events.count() as u64, "event");
+        eprintln!("{name}: {events} not delivered yet will be dropped");
+    }
+    Ok(())
 }
 
 async fn deliver_outbox(feed: &mut Feed) -> Result<(), u8> {
@@ -201,13 +211,6 @@ fn parse_time(text: &str, now: i64) -> Option<i64> {
     let parsed = DateTime::parse_from_rfc3339(text)
         .or_else(|_| DateTime::parse_from_rfc3339(&format!("{text}T00:00:00Z")));
     parsed.ok().map(|time| time.timestamp_millis())
-}
-
-fn now() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

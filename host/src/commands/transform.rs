@@ -45,7 +45,8 @@ async fn transform(path: &Path, set: &[(String, String)], dead_letters: bool) ->
     };
     eprintln!("{}", report::transformed(&counters));
     if counters.rejected > 0 {
-        eprintln!("error: {} rejected", counted(counters.rejected, "record"));
+        let rejected = counted(counters.rejected, "record");
+        report::failure(None, &format!("{rejected} rejected"));
     }
     if let Some(e) = &unreadable {
         report_unreadable(e);
@@ -58,10 +59,13 @@ async fn transform(path: &Path, set: &[(String, String)], dead_letters: bool) ->
 
 fn report_unreadable(error: &io::Error) {
     if error.kind() == ErrorKind::UnexpectedEof {
-        eprintln!("error: the gzip on standard input is cut off");
-        report::hints(&["fetch it again: only the records before the cut were read".to_owned()]);
+        report::failure(None, "the gzip on standard input is cut off");
+        report::hints(
+            None,
+            &["fetch it again: only the records before the cut were read".to_owned()],
+        );
     } else {
-        eprintln!("error: standard input can't be read: {error}");
+        report::failure(None, &format!("standard input can't be read: {error}"));
     }
 }
 

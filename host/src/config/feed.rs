@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use source_host::{Allow, Field, Limits, Problem, SecretSource};
 
@@ -28,6 +29,12 @@ pub struct FeedConfig {
 
 /// The length of a SHA-256 in hex.
 const SHA256: usize = 64;
+
+/// Of `limits.compute`: how often the engine looks.
+const SHORTEST_COMPUTE: Duration = Duration::from_millis(10);
+
+/// Of `limits.response_head`: what is read of a response at once.
+const SMALLEST_HEAD: u64 = 8 << 10;
 
 const FEED_KEYS: &[&str] = &[
     "contact",
@@ -171,6 +178,32 @@ fn check_limits(reader: &mut Reader<'_>) -> Limits {
                 .time(&key)
                 .into_iter()
                 .for_each(|t| *at(&mut limits) = t),
+        }
+    }
+    for (key, is_wrong, message) in [
+        (
+            "limits.batch",
+            limits.batch > limits.memory,
+            "it is more than `limits.memory`, and no plugin could hand it over",
+        ),
+        (
+            "limits.batch_wait",
+            limits.batch_wait >= limits.call,
+            "it is not shorter than `limits.call`, and every call would be stopped",
+        ),
+        (
+            "limits.compute",
+            limits.compute < SHORTEST_COMPUTE,
+            "it is measured in steps of 10 ms: at least one",
+        ),
+        (
+            "limits.response_head",
+            limits.response_head < SMALLEST_HEAD,
+            "it can't be less than 8 KiB",
+        ),
+    ] {
+        if is_wrong {
+            reader.problem(key, message, None);
         }
     }
     limits

@@ -103,6 +103,12 @@ fn check_http(reader: &mut Reader<'_>, folder: &Path) -> Option<SinkConfig> {
     };
     let names = reader.keys("sink.headers").into_iter();
     let headers = names.filter_map(|name| {
+        // A dot in a key leads into a table.
+        if name.contains(['.', '[']) {
+            let message = format!("`{name}`: a header's name with a dot is not supported");
+            reader.problem("sink.headers", message, None);
+            return None;
+        }
         let text = check_header(reader, &format!("sink.headers.{name}"), folder)?;
         Some((name, text))
     });

@@ -7,11 +7,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::Uri;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
 use tower_service::Service;
 
 use super::{Origin, Proxy, Rules, literal};
@@ -23,6 +25,8 @@ pub(crate) struct Dial {
     rules: Arc<Rules>,
     proxy: Option<Arc<Proxy>>,
     lookup: Lookup,
+    /// All addresses of a name share this time.
+    within: Duration,
 }
 
 /// What resolves a name: the system, or a test.
@@ -49,9 +53,10 @@ pub(crate) enum DialError {
 }
 
 impl Dial {
-    pub(crate) fn new(rules: Arc<Rules>, proxy: Option<Proxy>) -> Self {
+    pub(crate) fn new(rules: Arc<Rules>, proxy: Option<Proxy>, within: Duration) -> Self {
         Self {
             rules,
+            within,
             proxy: proxy.map(Arc::new),
             lookup: Arc::new(|host, port| {
                 Box::pin(async move { Ok(tokio::net::lookup_host((host, port)).await?.collect()) })
@@ -60,6 +65,7 @@ impl Dial {
     }
 
     async fn connect(self, uri: Uri) -> Result<TcpStream, DialError> {
+        let end = Instant::now() + self.within;
         let origin = Origin::of(&uri).ok_or(DialError::Address)?;
         if let Some(proxy) = self.proxy
             && let Some(way) = proxy.leads_to(&uri)
@@ -83,14 +89,22 @@ impl Dial {
                 .map_err(DialError::Unresolved)?,
         };
         let mut failed = DialError::Address;
+        let mut permitted = Vec::new();
         for address in addresses {
-            if let Err(refused) = self.rules.permits_address(&origin, address.ip()) {
-                failed = refused;
-                continue;
+            match self.rules.permits_address(&origin, address.ip()) {
+                Ok(()) => permitted.push(address),
+                Err(refused) => failed = refused,
             }
-            match TcpStream::connect(address).await {
-                Ok(stream) => return Ok(stream),
-                Err(e) => failed = DialError::Connect(e),
+        }
+        let mut left = u32::try_from(permitted.len()).unwrap_or(u32::MAX);
+        for address in permitted {
+            // One that keeps silent leaves time for the next.
+            let share = end.saturating_duration_since(Instant::now()) / left.max(1);
+            left -= 1;
+            match timeout(share, TcpStream::connect(address)).await {
+                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Err(e)) => failed = DialError::Connect(e),
+                Err(_) => failed = DialError::TimedOut,
             }
         }
         Err(failed)
@@ -156,6 +170,7 @@ mod tests {
         Dial::new(
             Arc::new(Rules::new(&schema, &settings, allow.collect())),
             None,
+            Duration::from_secs(10),
         )
     }
 
@@ -182,6 +197,23 @@ mod tests {
         let url = format!("http://rebind.example:{}/", good.port());
         // A second look-up would panic, and a third address would be refused.
         let dial = resolving(dial(&url, &["127.0.0.1"]), &[&[evil, good]]);
+        let stream = dial.connect(url.parse().unwrap()).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), good);
+    }
+
+    #[tokio::test]
+    async fn an_address_that_keeps_silent_leaves_time_for_the_next() {
+        let good = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        // Its queue has room for one connection, and that is taken.
+        let full = tokio::net::TcpSocket::new_v4().unwrap();
+        full.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let full = full.listen(0).unwrap();
+        let (silent, good) = (full.local_addr().unwrap(), good.local_addr().unwrap());
+        let _waiting = TcpStream::connect(silent).await.unwrap();
+
+        let url = format!("http://both.example:{}/", good.port());
+        let mut dial = resolving(dial(&url, &["127.0.0.1"]), &[&[silent, good]]);
+        dial.within = Duration::from_millis(400);
         let stream = dial.connect(url.parse().unwrap()).await.unwrap();
         assert_eq!(stream.peer_addr().unwrap(), good);
     }

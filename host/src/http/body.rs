@@ -7,7 +7,6 @@
 use std::error::Error as _;
 use std::io::{self, Write};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -24,7 +23,6 @@ use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::{Error as WasiError, WasiBody, WasiHttpView};
 
 use crate::instance::Guest;
-use crate::vault::Vault;
 
 /// Pieces that wait for the guest; one is at most a network buffer, or what one
 /// [`GZIP_PIECE`] decodes to.
@@ -46,11 +44,14 @@ pub(super) struct Pump {
     pub(super) whole: Duration,
     /// The body may have so many bytes, decoded.
     pub(super) most: u64,
-    /// Holds the secrets that are to be taken out.
-    pub(super) redact: Option<Arc<Vault>>,
+    /// Takes secrets out.
+    pub(super) redact: Option<Redact>,
     /// Told in words why it broke off.
     pub(super) note: Note,
 }
+
+/// The bytes without secrets; none: they held none.
+pub(super) type Redact = Box<dyn Fn(&[u8]) -> Option<Vec<u8>> + Send + Sync>;
 
 /// Takes words for people.
 pub(super) type Note = Box<dyn Fn(&str) + Send + Sync>;
@@ -150,8 +151,8 @@ async fn run(
             .try_finish()
             .map_err(|_| WasiError::HttpResponseIncomplete)?;
     }
-    if let (Some(kept), Some(vault)) = (error_body, &how.redact) {
-        let kept = vault.redact(&kept).unwrap_or(kept);
+    if let (Some(kept), Some(redact)) = (error_body, &how.redact) {
+        let kept = redact(&kept).unwrap_or(kept);
         let _ = out.send(Ok(kept.into())).await;
     }
     Ok(())

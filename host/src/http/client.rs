@@ -64,7 +64,7 @@ pub(crate) fn connector(
         .with_tls_config(tls)
         .https_or_http()
         .enable_http1()
-        .wrap_connector(Dial::new(rules, proxy));
+        .wrap_connector(Dial::new(rules, proxy, limits.connect));
     Ok(Connector {
         https,
         within: limits.connect,

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use http_body_util::Empty;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -125,6 +127,44 @@ async fn a_secret_goes_out_in_a_header_and_does_not_come_back() {
     assert_eq!(response.headers()["x-echo"], "[secret token]");
     let body = response.into_body().collect().await.unwrap().to_bytes();
     assert_eq!(body, "<[secret token]>");
+}
+
+/// A plugin that asks for a coding of its own, or sends the secret in another
+/// form, gets no further.
+#[tokio::test]
+async fn a_secret_does_not_come_back_compressed_or_encoded() {
+    let basic = |secret: &str| BASE64.encode(format!("id:{secret}"));
+    let echo = gzip(format!("<{SECRET}> <{}>", basic(SECRET)).as_bytes());
+    let echo = [
+        b"HTTP/1.1 401 No".as_slice(),
+        &echo[b"HTTP/1.1 200 OK".len()..],
+    ]
+    .concat();
+    let setting = setting(echo, Limits::default()).await;
+    let response = setting
+        .send(|builder, placeholder| {
+            builder
+                .header("accept-encoding", "gzip")
+                .header("authorization", format!("Basic {}", basic(placeholder)))
+                .body(body(""))
+                .unwrap()
+        })
+        .await
+        .unwrap();
+    let received = setting.received.lock().unwrap().clone();
+    assert!(received.contains(&basic(SECRET)), "{received}");
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(body, "<[secret token]> <[secret Basic]>");
+}
+
+#[tokio::test]
+async fn methods_that_are_not_for_an_api_are_refused() {
+    let setting = setting("", Limits::default()).await;
+    for method in [Method::TRACE, Method::CONNECT] {
+        let sent = setting.send(|builder, _| builder.method(method).body(body("")).unwrap());
+        assert!(matches!(sent.await, Err(WasiError::HttpRequestDenied)));
+    }
+    assert_eq!(*setting.received.lock().unwrap(), "");
 }
 
 #[tokio::test]

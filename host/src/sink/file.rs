@@ -52,6 +52,13 @@ impl FileSink {
         })
     }
 
+    /// The template of a path with the name of `feed` in it, as the sink puts it
+    /// in.
+    pub fn path_of_feed(template: &Path, feed: &str) -> PathBuf {
+        let text = template.to_string_lossy();
+        text.replace("{feed}", &plain(feed)).into()
+    }
+
     /// A sink that can only deliver: a plan says all that it takes.
     pub(crate) fn for_plans() -> Self {
         Self {

@@ -11,6 +11,7 @@ mod plan;
 
 use std::io::Write;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,7 +21,8 @@ use http::header::{
     CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
 };
 use http::{Request, Response, StatusCode, Uri};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body::Body;
+use http_body_util::{BodyExt, Full};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tower_service::Service;
@@ -54,6 +56,8 @@ pub struct HttpSink {
     gzip: bool,
     body: HttpBody,
     patience: Duration,
+    /// Events that were given up since something was taken: batches of one.
+    given_up: AtomicUsize,
 }
 
 impl HttpSink {
@@ -81,6 +85,7 @@ impl HttpSink {
             gzip: options.gzip,
             body: options.body,
             patience: options.limits.connect + options.limits.first_byte,
+            given_up: AtomicUsize::new(0),
         })
     }
 
@@ -101,12 +106,27 @@ impl HttpSink {
             }
         };
         failpoint::pass("delivering");
+        if response.status().is_success() {
+            return Ok(Verdict::Taken);
+        }
         let (head, body) = response.into_parts();
-        let words = Limited::new(body, WORDS).collect().await;
-        let words = words
-            .map(http_body_util::Collected::to_bytes)
-            .unwrap_or_default();
+        let words = self.words(body).await;
         self.judge(&Response::from_parts(head, words))
+    }
+
+    /// The first words of a refusal, as far as they come in time.
+    async fn words(&self, mut body: impl Body<Data = Bytes> + Unpin) -> Vec<u8> {
+        let mut words = Vec::new();
+        let read = async {
+            while words.len() < WORDS
+                && let Some(Ok(frame)) = body.frame().await
+            {
+                words.extend_from_slice(&frame.into_data().unwrap_or_default());
+            }
+        };
+        let _ = tokio::time::timeout(self.patience, read).await;
+        words.truncate(WORDS);
+        words
     }
 
     fn request(&self, batch: &str, lines: &[u8]) -> Result<Request<Full<Bytes>>> {
@@ -142,8 +162,8 @@ impl HttpSink {
         request.body(Full::new(body.into())).map_err(|e| failed(&e))
     }
 
-    /// What an answer means.
-    fn judge(&self, response: &Response<Bytes>) -> Result<Verdict> {
+    /// What an answer means that is no success.
+    fn judge(&self, response: &Response<Vec<u8>>) -> Result<Verdict> {
         let status = response.status();
         let words = String::from_utf8_lossy(response.body());
         let words = self.vault.clean(words.trim());
@@ -152,7 +172,6 @@ impl HttpSink {
             false => format!("`{}` answers {status}: {words}", self.uri),
         };
         match status {
-            _ if status.is_success() => Ok(Verdict::Taken),
             StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => Ok(Verdict::Refused(said)),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 let sources = self.vault.sources();
@@ -196,7 +215,8 @@ impl Sink for HttpSink {
 
     fn plan<'a>(&'a self, outgoing: Outgoing<'a>) -> BoxFuture<'a, Result<Value>> {
         let batch = format!("{}-{}", outgoing.feed, outgoing.batch.checkpoint);
-        let plan = Plan::new(batch, outgoing.events.len());
+        let given_up = self.given_up.load(Ordering::Relaxed);
+        let plan = Plan::new(batch, outgoing.events.len(), given_up);
         Box::pin(async move { to_value(&plan) })
     }
 
@@ -213,9 +233,10 @@ impl Sink for HttpSink {
             };
             let verdict = self.post(&plan.batch, lines).await?;
             let (plan, refused) = plan.after(verdict, events).map_err(|reason| {
-                Error::sink(format!("no event of a batch is taken: {reason}"))
+                Error::sink(format!("no event is taken: {reason}"))
                     .hint("see `sink.url`, `sink.body` and the headers; nothing is lost")
             })?;
+            self.given_up.store(plan.given_up, Ordering::Relaxed);
             if plan.next(events).is_none() && refused.is_none() {
                 return Ok(Delivered::Whole);
             }

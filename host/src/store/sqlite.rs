@@ -190,19 +190,25 @@ impl Store for SqliteStore {
             connection
                 .prepare_cached(
                     "UPDATE outbox SET plan = ?, dead_letters_plan = ?, dead_letters = ?
-                     WHERE feed = ?",
+                     WHERE feed = ? AND checkpoint = ?",
                 )?
-                .execute(params![to_json(&delivery.plan)?, plan, lines, feed])
+                .execute(params![
+                    to_json(&delivery.plan)?,
+                    plan,
+                    lines,
+                    feed,
+                    delivery.checkpoint.cast_signed(),
+                ])
                 .map(drop)
         }))
     }
 
-    fn delivered<'a>(&'a self, feed: &'a str) -> BoxFuture<'a, Result<()>> {
+    fn delivered<'a>(&'a self, feed: &'a str, checkpoint: u64) -> BoxFuture<'a, Result<()>> {
         let feed = feed.to_owned();
         Box::pin(self.run("written", move |connection| {
             connection
-                .prepare_cached("DELETE FROM outbox WHERE feed = ?")?
-                .execute(params![feed])
+                .prepare_cached("DELETE FROM outbox WHERE feed = ? AND checkpoint = ?")?
+                .execute(params![feed, checkpoint.cast_signed()])
                 .map(drop)
         }))
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bindings::types::{Batch, Counters, Next, Progress};
 use crate::error::Error;
+use crate::totals::{PARTITIONS, has_room};
 
 /// What is known of a feed, for people and for `source-host state show`. All
 /// times are in ms since 1970, by the host's clock if nothing else is said.
@@ -96,7 +97,9 @@ impl Status {
         status.checkpoint = batch.checkpoint;
         status.committed_at = now;
         status.counters.add(&batch.counters);
-        if let Some(progress) = &batch.progress {
+        if let Some(progress) = &batch.progress
+            && has_room(&self.progress, &batch.partition, PARTITIONS)
+        {
             status.progress.insert(batch.partition.clone(), *progress);
         }
         status

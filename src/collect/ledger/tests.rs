@@ -70,6 +70,48 @@ fn an_undated_record_is_known_until_it_is_sure_to_lie_behind() {
     assert!(!ledger.knows(None, A));
 }
 
+/// It comes first in each answer, wherever that begins.
+#[test]
+fn an_undated_record_that_always_comes_first_is_known_and_in_no_tile() {
+    let mut ledger = Ledger::new(0);
+    ledger.note(None, A);
+    let rounds = 10;
+    for n in 1..=rounds {
+        let time = n * OUT_AFTER;
+        ledger.begin(Scope::default());
+        assert!(ledger.knows(None, A));
+        ledger.read(time, &[A]);
+        ledger.end(&[], Some(time + 1_000));
+        ledger.seal();
+    }
+    let closed = ledger.tiles().closed().iter();
+    assert!(closed.len() > 1);
+    let rows: u64 = closed.map(|tile| tile.rows).sum();
+    assert_eq!(rows, rounds as u64);
+    // Also when a row shares the position's time, and after a restart.
+    let known: Vec<Known> = ledger.known().collect();
+    let tiles = ledger.tiles().clone();
+    let mut ledger = Ledger::restore(0, ledger.position(), known, tiles);
+    ledger.begin(Scope::default());
+    ledger.read(ledger.position(), &[A]);
+    ledger.advance(ledger.position() + 1_000);
+    assert!(ledger.knows(None, A));
+    assert_eq!(ledger.tiles().open().0.rows, 1);
+}
+
+/// None came after them, so nobody has placed them when the fill is done.
+#[test]
+fn undated_records_at_the_end_of_a_fill_are_known_at_its_seam() {
+    let (mut ledger, mut earlier) = (Ledger::new(1_000), Ledger::new(0));
+    ledger.advance(2_000);
+    earlier.note(None, A);
+    earlier.end(&[A], Some(1_000));
+    ledger.prepend(earlier, 1_000);
+    let (seam, _) = ledger.tiles().open();
+    assert_eq!((seam.from, seam.stale), (0, true));
+    assert_eq!(seam.ids.parts().2, [A.at(None)]);
+}
+
 /// It lies somewhere after 100, and no later than 150: so there is no edge
 /// between, whatever becomes of the walk.
 #[test]

@@ -112,6 +112,21 @@ fn nothing_is_kept_beyond_the_horizon() {
 }
 
 #[test]
+fn a_start_long_before_the_first_event_reaches_back_to_the_horizon() {
+    let mut tiles = tiles(NOW - 90 * DAY);
+    fill(&mut tiles, NOW - 3_600_000, 10_000, 100);
+    tiles.set_scope(Scope {
+        now: NOW + DAY,
+        oldest: NOW - 6 * DAY,
+        kept: NOW - 89 * DAY,
+    });
+    tiles.age();
+    assert_eq!(tiles.start(), NOW - 7 * DAY);
+    let kept: u64 = rows(&tiles).iter().sum::<u64>() + tiles.open().0.rows;
+    assert_eq!(kept, 100);
+}
+
+#[test]
 fn tiles_stay_few_and_their_keys_run_on() {
     let mut tiles = tiles(NOW - 7 * DAY);
     fill(&mut tiles, NOW - 6 * DAY, 1, 10);

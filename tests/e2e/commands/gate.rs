@@ -37,7 +37,7 @@ fn when_one_feed_is_told_to_wait_all_of_them_do() {
     let tenant = Tenant::settled(300);
     tenant.fault("status=429,retry-after=2,nth=4");
     let feed = feeds(&tenant, &names);
-    feed.once().output().expect_code(0);
+    let ran = feed.once().output().expect_code(0);
     for name in names {
         assert_same_lines(&lines(&feed, name), &tenant.expected());
     }
@@ -46,7 +46,14 @@ fn when_one_feed_is_told_to_wait_all_of_them_do() {
         .iter()
         .position(|request| request.status == 429)
         .unwrap();
-    let rest = seen[told].at_ms..seen[told].at_ms + 2_000;
+    // From when the host knew, to the earliest moment at which the rest is over.
+    let line = ran
+        .stderr
+        .lines()
+        .find(|line| line.contains("asks for rest"));
+    let moment = line.unwrap().split_whitespace().next().unwrap();
+    let knew = chrono::DateTime::parse_from_rfc3339(moment).unwrap();
+    let rest = knew.timestamp_millis() + 1..seen[told].at_ms + 2_000;
     let meanwhile = seen[told + 1..]
         .iter()
         .filter(|request| rest.contains(&request.at_ms));
@@ -63,6 +70,20 @@ fn a_run_that_is_to_end_does_not_wait_for_long_behind_another_feed() {
     let told = ran.stderr.matches("it is to be left alone for ").count();
     assert_eq!(told, 3, "{}", ran.stderr);
     assert!(tenant.api.seen().len() <= 2);
+}
+
+#[test]
+fn a_check_does_not_wait_behind_another_feed() {
+    let tenant = Tenant::settled(50);
+    tenant.fault("status=429,retry-after=600,nth=1");
+    let feed = feeds(&tenant, &["a", "b"]);
+    let ran = feed.command(&["check"]).output().expect_code(4);
+    for name in ["a", "b"] {
+        let told = ran.stderr.contains(&format!("error: {name}: "));
+        assert!(told, "{}", ran.stderr);
+    }
+    assert!(!ran.stderr.contains("stopped"), "{}", ran.stderr);
+    assert_eq!(tenant.api.seen().len(), 1);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jumpcloud_simulator::{DEFAULT_KEY, organization_id};
 use jumpcloud_tests::{Feed, Running, Tenant, assert_same_lines};
+use serde_json::Value;
 
 /// Waits until something is so. A test in which it never is hangs, and the time
 /// limit of a process ends it.
@@ -111,8 +112,7 @@ fn a_key_that_is_replaced_in_the_middle() {
         .access
         .add_key("jca_new", &[&organization_id(0)]);
     std::fs::write(&key, "jca_new\n").unwrap();
-    let before = requests(&tenant);
-    until(&mut running, || requests(&tenant) > before + 2);
+    running.until_said("works again");
     running.signal("TERM");
     let told = running.wait().expect_code(0).stderr;
     assert!(told.contains("hint: nothing is lost until 20"), "{told}");
@@ -167,4 +167,34 @@ fn a_key_that_expires_is_told_once_a_day() {
     tenant.api.set_clock_offset_ms(25 * 3_600_000);
     let ran = feed.once().output().expect_code(0);
     assert!(ran.stderr.contains("key-expiry"), "{}", ran.stderr);
+}
+
+/// What a program reads from standard error is JSON, line by line, however a run
+/// ends.
+#[test]
+fn a_log_as_json_is_json_alone() {
+    let tenant = Tenant::settled(20);
+    let feed = Feed::of(&tenant);
+    let run = |code| {
+        let run = feed.command(&["--log-format", "json", "run", "--once"]);
+        let told = run.output().expect_code(code).stderr;
+        let parse = |line| {
+            serde_json::from_str(line).unwrap_or_else(|e| panic!("no JSON: {e}: {line}\n{told}"))
+        };
+        told.lines().map(parse).collect::<Vec<Value>>()
+    };
+    let has = |told: &[Value], level: &str, text: &str| {
+        let is_it = |line: &Value| {
+            let message = line["message"].as_str().unwrap_or_default();
+            line["level"] == level && line["feed"] == "acme" && message.contains(text)
+        };
+        assert!(told.iter().any(is_it), "{told:#?}");
+    };
+    has(&run(0), "INFO", "records received");
+    tenant.api.model().access.revoke_key(DEFAULT_KEY);
+    let refused = run(3);
+    has(&refused, "ERROR", "401");
+    has(&refused, "ERROR", "hint: ");
+    feed.edit("start = ", "stard = ");
+    has(&run(2), "ERROR", "hint: did you mean `settings.start`");
 }

@@ -113,8 +113,8 @@ impl Store for BrittleStore {
         Box::pin(self.mishaps.around(self.store.replan(feed, delivery)))
     }
 
-    fn delivered<'a>(&'a self, feed: &'a str) -> BoxFuture<'a, Result<()>> {
-        Box::pin(self.mishaps.around(self.store.delivered(feed)))
+    fn delivered<'a>(&'a self, feed: &'a str, checkpoint: u64) -> BoxFuture<'a, Result<()>> {
+        Box::pin(self.mishaps.around(self.store.delivered(feed, checkpoint)))
     }
 
     fn status<'a>(&'a self, feed: &'a str) -> BoxFuture<'a, Result<Option<Status>>> {

@@ -36,24 +36,38 @@ fn no_other_address_is_reached() {
     let (allowed, other) = (ok(), ok());
     let address = other.address();
     let port = address.rsplit(':').next().unwrap();
-    for target in [
-        other.url(),
-        format!("{}@{address}/", allowed.url()),
-        format!("http://user@{}/", allowed.address()),
-        format!("http://localhost:{port}/"),
-        format!("http://2130706433:{port}/"),
-        format!("http://0x7f.1:{port}/"),
-        format!("http://0177.0.0.1:{port}/"),
-        format!("http://[::ffff:127.0.0.1]:{port}/"),
-        format!("http://0.0.0.0:{port}/"),
-        format!("https://{}/", allowed.address()),
-        format!("ftp://{}/", allowed.address()),
-        "http://169.254.169.254/latest/meta-data".to_owned(),
+    let own = allowed.address();
+    let elsewhere = |origin: &str| format!("`{origin}` is not an origin in the feed's settings");
+    let no_address = || "the URL is not a plain `http` or `https` address".to_owned();
+    let at_port = |host: &str| {
+        let origin = format!("http://{host}:{port}");
+        (format!("{origin}/"), elsewhere(&origin))
+    };
+    for (target, reason) in [
+        (other.url(), elsewhere(&other.url())),
+        (format!("{}@{address}/", allowed.url()), no_address()),
+        (format!("http://user@{own}/"), no_address()),
+        at_port("localhost"),
+        at_port("2130706433"),
+        at_port("0x7f.1"),
+        at_port("0177.0.0.1"),
+        at_port("[::ffff:127.0.0.1]"),
+        at_port("0.0.0.0"),
+        (
+            format!("https://{own}/"),
+            elsewhere(&format!("https://{own}")),
+        ),
+        (format!("ftp://{own}/"), no_address()),
+        (
+            "http://169.254.169.254/latest/meta-data".to_owned(),
+            elsewhere("http://169.254.169.254:80"),
+        ),
     ] {
         let sandbox = fetch(&allowed, &target, "");
         let ran = sandbox.feed.once().output().expect_code(4);
         sandbox.neighbour_is_done();
-        assert!(ran.stderr.contains("hostile: "), "{target}: {}", ran.stderr);
+        let told = format!("refused a request of the plugin: {reason}");
+        assert!(ran.stderr.contains(&told), "{target}: {}", ran.stderr);
         assert!(
             allowed.seen().is_empty() && other.seen().is_empty(),
             "{target}"

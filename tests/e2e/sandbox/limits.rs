@@ -88,12 +88,20 @@ fn compute() {
 #[test]
 fn call() {
     let told = "the plugin was stopped: a call took longer than 0.1 s (`limits.call`)";
-    stops(r#"does = "sleep""#, r#"call = "100ms""#, told);
-    stops(r#"does = "busy-wait""#, r#"call = "100ms""#, told);
+    stops(
+        r#"does = "sleep""#,
+        r#"call = "100ms", batch_wait = "50ms""#,
+        told,
+    );
+    stops(
+        r#"does = "busy-wait""#,
+        r#"call = "100ms", batch_wait = "50ms""#,
+        told,
+    );
     // The server never answers.
     let silent = Server::start(|_| Answer::silence());
     let fetch = format!(r#"does = "fetch", url = "{}""#, silent.url());
-    stops(&fetch, r#"call = "100ms""#, told);
+    stops(&fetch, r#"call = "100ms", batch_wait = "50ms""#, told);
 }
 
 #[test]
@@ -106,10 +114,11 @@ fn handles() {
 #[test]
 fn table_elements() {
     let sandbox = Sandbox::new(r#"does = "nothing""#, "table_elements = 1");
-    let ran = sandbox.feed.once().output().expect_code(1);
-    let told = "error: hostile: the plugin does not start: it wanted a table of more than 1 \
-                elements (`limits.table_elements`)";
-    assert!(ran.stderr.contains(told), "{}", ran.stderr);
+    let told = "the plugin does not start: it wanted a table of more than 1 elements \
+                (`limits.table_elements`)";
+    let said = sandbox.run(1);
+    assert_eq!(said.lines("error: hostile: ").len(), 1, "{}", said.0);
+    assert!(said.0.contains(told), "{}", said.0);
 }
 
 #[test]

@@ -282,11 +282,7 @@ fn a_receiver_that_takes_nothing_makes_no_dead_letters() {
     });
     let (feed, _source) = feed(50, &receiver, "");
     let ran = feed.once().output().expect_code(5);
-    assert!(
-        ran.stderr.contains("no event of a batch is taken"),
-        "{}",
-        ran.stderr
-    );
+    assert!(ran.stderr.contains("no event is taken"), "{}", ran.stderr);
     assert!(!feed.path("state/dead-letters-numbers.ndjson").exists());
     let asked = receiver.seen().len();
     mended.store(1, Ordering::SeqCst);
@@ -295,6 +291,83 @@ fn a_receiver_that_takes_nothing_makes_no_dead_letters() {
         unique(&received(&receiver.seen(), |at, _| at >= asked)),
         numbers(50)
     );
+}
+
+#[test]
+fn events_that_are_refused_one_after_the_other_stop_the_feed_too() {
+    let mended = Arc::new(AtomicU64::new(0));
+    let is_mended = mended.clone();
+    let receiver = Server::start(move |_| match is_mended.load(Ordering::SeqCst) {
+        0 => Answer::status(400),
+        _ => Answer::status(200),
+    });
+    let (feed, _source) = feed(50, &receiver, "");
+    feed.edit("batch_events = 20", "batch_events = 1");
+    for _ in 0..2 {
+        let ran = feed.once().output().expect_code(5);
+        assert!(ran.stderr.contains("no event is taken"), "{}", ran.stderr);
+    }
+    let letters = std::fs::read_to_string(feed.path("state/dead-letters-numbers.ndjson"));
+    assert_eq!(letters.unwrap().lines().count(), 20);
+    let asked = receiver.seen().len();
+    mended.store(1, Ordering::SeqCst);
+    feed.once().output().expect_code(0);
+    let rest = received(&receiver.seen(), |at, _| at >= asked);
+    assert_eq!(format!("{}{rest}", numbers(20)), numbers(50));
+}
+
+#[test]
+fn an_answer_whose_body_never_ends_is_an_answer() {
+    let stalls = |head: &str| {
+        let bytes = format!("HTTP/1.1 {head}\r\ncontent-length: 9000\r\n\r\nunlucky");
+        Server::start(move |_| Answer::Stall(bytes.clone().into_bytes()))
+    };
+    let taken = stalls("200 OK");
+    let (feed_of_one, _source) = feed(20, &taken, "");
+    feed_of_one.once().output().expect_code(0);
+    assert_eq!(received(&taken.seen(), |_, _| true), numbers(20));
+
+    let busy = stalls("429 -\r\nretry-after: 1000");
+    let (feed, _source) = feed(20, &busy, "");
+    feed.edit(
+        "batch_events",
+        r#"connect = "1s", first_byte = "2s", batch_events"#,
+    );
+    let ran = feed.once().output().expect_code(5);
+    let said = "answers 429 Too Many Requests: unlucky";
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
+}
+
+#[test]
+fn of_a_long_refusal_the_first_words_are_told() {
+    let words = "unlucky ".repeat(2_000).into_bytes();
+    let receiver = Server::start(move |_| Answer::Http(404, String::new(), words.clone()));
+    let (feed, _source) = feed(20, &receiver, "");
+    let ran = feed.once().output().expect_code(5);
+    let said = "answers 404 Not Found: unlucky unlucky";
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
+}
+
+#[test]
+fn a_batch_for_a_receiver_that_is_gone_can_be_dropped() {
+    let receiver = Server::start(|_| Answer::status(404));
+    let (feed, _source) = feed(20, &receiver, "");
+    feed.once().output().expect_code(5);
+    let reset = feed.command(&["state", "reset", "numbers"]).output();
+    let asked = reset.expect_code(2);
+    assert!(asked.stderr.contains("add `--yes`"), "{}", asked.stderr);
+    let reset = feed
+        .command(&["state", "reset", "numbers", "--yes"])
+        .output();
+    let told = reset.expect_code(0).stderr;
+    assert!(
+        told.contains("numbers: 20 events not delivered yet will be dropped"),
+        "{told}"
+    );
+    let right = Server::start(|_| Answer::status(200));
+    feed.edit(&receiver.url(), &right.url());
+    feed.once().output().expect_code(0);
+    assert_eq!(received(&right.seen(), |_, _| true), numbers(20));
 }
 
 #[test]

@@ -46,8 +46,9 @@ impl World {
             self.limit_asked = limit[..end].parse().unwrap();
             self.note_reread(&answer, &body);
         }
-        let arrives = self.now + self.dice.random_range(20..400);
+        let arrives = self.now + self.dice.random_range(20..400) + self.delay;
         let inputs = self.inputs(answer);
+        let arrives = arrives + wait(&inputs, self.stall);
         self.requests.insert(id, Open { inputs, arrives });
     }
 
@@ -120,16 +121,24 @@ impl World {
             return Input::Nothing;
         }
         self.now = self.now.max(open.arrives);
-        open.arrives = self.now
-            + if self.dice.random_bool(0.05) {
-                3_000
-            } else {
-                1
-            };
+        let pause = if self.dice.random_bool(0.05) {
+            3_000
+        } else {
+            1
+        };
         let input = open.inputs.pop().expect("something is to come");
+        open.arrives = self.now + pause + wait(&open.inputs, self.stall);
         if open.inputs.is_empty() {
             self.requests.remove(&id);
         }
         input
+    }
+}
+
+/// How long the transport waits for what comes next, if it does not come.
+fn wait(inputs: &[Input], stall: i64) -> i64 {
+    match inputs.last() {
+        Some(Input::Failed(Cause::Timeout)) => stall,
+        _ => 0,
     }
 }

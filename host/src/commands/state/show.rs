@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use source_host::words::{counted, grouped, moment, span};
-use source_host::{Error, Kind, Result, SqliteStore, Status, Store};
+use source_host::{Error, Kind, Result, SqliteStore, Status, Store, now};
 
-use super::{fail, load, now};
+use super::{fail, load};
 use crate::cli::SourceArgs;
 use crate::config::Config;
 use crate::{exit, report};

@@ -3,8 +3,8 @@
 //! A batch is sent whole. When the receiver says that it is too large (413), or
 //! that something is wrong with it (400), it is sent in halves, and so on, down
 //! to the one line that it does not take: that becomes a dead letter. But a
-//! receiver that takes nothing at all is set up wrongly, and no line of its
-//! batch is given up.
+//! receiver that takes nothing at all is set up wrongly: no line of its batch is
+//! given up, and of batches of one line only so many in a row.
 
 use std::collections::VecDeque;
 
@@ -25,6 +25,10 @@ pub(super) struct Plan {
     parts: VecDeque<Part>,
     /// Whether the receiver took anything of this batch.
     taken: bool,
+    /// Lines that were given up since the receiver took anything: batches of
+    /// one line.
+    #[serde(default)]
+    pub(super) given_up: usize,
 }
 
 /// Some lines of the batch: bytes from `start` to `end`.
@@ -46,8 +50,9 @@ pub(super) enum Verdict {
 }
 
 impl Plan {
-    /// The plan for all `length` bytes of a batch.
-    pub(super) fn new(batch: String, length: usize) -> Self {
+    /// The plan for all `length` bytes of a batch, after batches of one line
+    /// that were `given_up`.
+    pub(super) fn new(batch: String, length: usize, given_up: usize) -> Self {
         let whole = Part {
             start: 0,
             end: length,
@@ -57,6 +62,7 @@ impl Plan {
             batch,
             parts: VecDeque::from([whole]),
             taken: false,
+            given_up,
         }
     }
 
@@ -80,6 +86,7 @@ impl Plan {
         let reason = match verdict {
             Verdict::Taken => {
                 self.taken = true;
+                self.given_up = 0;
                 return Ok((self, None));
             }
             Verdict::Refused(reason) => reason,
@@ -95,7 +102,11 @@ impl Plan {
             return Ok((self, None));
         }
         let is_all = part.start == 0 && part.end == events.len();
+        if is_all && self.given_up >= PATIENCE {
+            return Err(reason);
+        }
         if self.taken || is_all {
+            self.given_up += usize::from(is_all);
             let refused = Refused {
                 start: part.start,
                 end: part.end,
@@ -110,7 +121,22 @@ impl Plan {
         // Perhaps it takes another: then this one is tried again.
         part.refused = true;
         self.parts.push_back(part);
+        if refused >= PATIENCE / 2 {
+            self.look_elsewhere();
+        }
         Ok((self, None))
+    }
+
+    /// Goes on in the longest part: the first lines may be wrong and the rest not.
+    fn look_elsewhere(&mut self) {
+        let untried = self.parts.iter().enumerate();
+        let untried = untried.filter(|(_, part)| !part.refused);
+        let longest = untried.max_by_key(|(_, part)| part.end - part.start);
+        if let Some((at, _)) = longest
+            && let Some(longest) = self.parts.remove(at)
+        {
+            self.parts.push_front(longest);
+        }
     }
 }
 
@@ -133,7 +159,7 @@ mod tests {
     /// Sends `events` to a receiver that takes a part if `takes` says so: what
     /// it got, what it refused for good, and how often it was asked.
     fn deliver(events: &str, takes: impl Fn(&str) -> bool) -> Result<(String, String, u32), u32> {
-        let mut plan = Plan::new("b".to_owned(), events.len());
+        let mut plan = Plan::new("b".to_owned(), events.len(), 0);
         let (mut got, mut dead, mut asked) = (String::new(), String::new(), 0);
         while let Some(part) = plan.next(events.as_bytes()) {
             let part = std::str::from_utf8(part).unwrap();
@@ -196,14 +222,41 @@ mod tests {
         assert_eq!(deliver("a\nb\n", |_| false), Err(4));
         let many = "x\n".repeat(10_000);
         let asked = deliver(&many, |_| false).unwrap_err();
-        assert!(asked < 60, "{asked}");
+        assert!(asked < 200, "{asked}");
+    }
+
+    #[test]
+    fn of_lone_lines_so_many_in_a_row_are_given_up() {
+        let refuse = || Verdict::Refused("no".to_owned());
+        let lone = |given_up| Plan::new("b".to_owned(), 2, given_up);
+        let mut given_up = 0;
+        for _ in 0..PATIENCE {
+            let (plan, refused) = lone(given_up).after(refuse(), b"x\n").unwrap();
+            assert!(refused.is_some());
+            given_up = plan.given_up;
+        }
+        assert!(lone(given_up).after(refuse(), b"x\n").is_err());
+        let (plan, _) = lone(given_up).after(Verdict::Taken, b"x\n").unwrap();
+        assert_eq!(plan.given_up, 0, "it takes something");
+    }
+
+    #[test]
+    fn many_wrong_lines_at_an_end_hide_no_good_ones() {
+        let lines = |wrong: usize| "wrong\n".repeat(wrong);
+        for (before, after) in [(30, 0), (0, 30), (30, 30), (500, 300)] {
+            let good = (0..80).map(|n| format!("{n}\n")).collect::<String>();
+            let events = lines(before) + &good + &lines(after);
+            let (got, dead, _) = deliver(&events, |part| !part.contains("wrong")).unwrap();
+            assert_eq!(got.len(), good.len(), "{before} {after}");
+            assert_eq!(dead, lines(before + after));
+        }
     }
 
     #[test]
     fn a_plan_that_stayed_goes_on_when_the_receiver_is_mended() {
         let events = b"a\nb\nc\n";
         let refuse = || Verdict::Refused("no".to_owned());
-        let mut plan = Plan::new("b".to_owned(), events.len());
+        let mut plan = Plan::new("b".to_owned(), events.len(), 0);
         while let Ok((next, refused)) = plan.clone().after(refuse(), events) {
             assert_eq!(refused, None);
             plan = next;
