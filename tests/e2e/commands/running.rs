@@ -196,5 +196,5 @@ fn a_log_as_json_is_json_alone() {
     has(&refused, "ERROR", "401");
     has(&refused, "ERROR", "hint: ");
     feed.edit("start = ", "stard = ");
-    has(&run(2), "ERROR", "hint: did you mean `settings.start`");
+    has(&run(2), "ERROR", "hint: did you mean `start`?");
 }

@@ -57,7 +57,6 @@ fn no_other_address_is_reached() {
             format!("https://{own}/"),
             elsewhere(&format!("https://{own}")),
         ),
-        (format!("ftp://{own}/"), no_address()),
         (
             "http://169.254.169.254/latest/meta-data".to_owned(),
             elsewhere("http://169.254.169.254:80"),
@@ -73,6 +72,17 @@ fn no_other_address_is_reached() {
             "{target}"
         );
     }
+}
+
+/// `wasi:http` itself has no other scheme.
+#[test]
+fn no_other_scheme_is_spoken() {
+    let allowed = ok();
+    let sandbox = fetch(&allowed, &format!("ftp://{}/", allowed.address()), "");
+    let ran = sandbox.feed.once().output().expect_code(4);
+    sandbox.neighbour_is_done();
+    assert!(ran.stderr.contains("HttpProtocolError"), "{}", ran.stderr);
+    assert!(allowed.seen().is_empty());
 }
 
 #[test]

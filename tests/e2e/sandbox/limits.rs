@@ -44,7 +44,7 @@ fn memory_of_all_values() {
     let told = "all that is written at once may have 16777216 bytes (`limits.memory`)";
     let sandbox = Sandbox::new(
         r#"after = 2, does = "many-values", in = "ack""#,
-        r#"memory = "16 MiB""#,
+        r#"memory = "16 MiB", batch = "1 MiB""#,
     );
     let said = sandbox.run(5);
     sandbox.expect_batches(2);
