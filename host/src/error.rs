@@ -97,6 +97,16 @@ impl Problem {
     }
 }
 
+/// The key, and what was found.
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.key.as_str() {
+            "" => f.write_str(&self.message),
+            key => write!(f, "`{key}`: {}", self.message),
+        }
+    }
+}
+
 impl Error {
     /// An error with a message in one line, without full stop.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
@@ -122,15 +132,9 @@ impl Error {
     /// Several problems with the configuration, found together.
     pub fn configuration(problems: impl IntoIterator<Item = Problem>) -> Self {
         let problems: Vec<Problem> = problems.into_iter().collect();
-        let message = match problems.as_slice() {
-            [one] if one.key.is_empty() => one.message.clone(),
-            [one] => format!("`{}`: {}", one.key, one.message),
-            many => format!("{} problems with the configuration", many.len()),
-        };
-        let mut error = Self::new(Kind::Configuration, message);
-        if let [one] = problems.as_slice() {
-            error.hints.clone_from(&one.hints);
-        }
+        let told: Vec<String> = problems.iter().map(Problem::to_string).collect();
+        let hints = problems.iter().flat_map(|problem| problem.hints.clone());
+        let mut error = Self::new(Kind::Configuration, told.join("; ")).hints_from(hints);
         error.problems = problems;
         error
     }

@@ -161,7 +161,7 @@ impl Feed {
     /// Takes new values of secrets from files that changed; says whether there
     /// were any.
     pub fn refresh_secrets(&self) -> bool {
-        self.vault.refresh()
+        self.vault.refresh(Some(&self.options.name))
     }
 
     /// Tries address, credential and permissions with real requests. Changes

@@ -82,10 +82,7 @@ pub fn problem_line(located: &Located) -> String {
     if let Some(feed) = &located.feed {
         let _ = write!(line, "feed `{feed}`: ");
     }
-    if !located.problem.key.is_empty() {
-        let _ = write!(line, "`{}`: ", located.problem.key);
-    }
-    line + &located.problem.message
+    line + &located.problem.to_string()
 }
 
 /// Says the ways out, on standard error.

@@ -10,7 +10,8 @@ const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(60);
 /// The longest wait that an upstream may ask for.
 const LONGEST_ASKED: Duration = Duration::from_secs(15 * 60);
-/// How long a feed rests whose credential was refused.
+/// How long a feed rests that was refused: the operator or the upstream has to
+/// change something.
 const REFUSED: Duration = Duration::from_secs(60 * 60);
 
 /// In a run that is to end: failures in a row after which to give up,
@@ -25,6 +26,9 @@ pub(crate) const MOST_PLUGIN_FAILURES: u32 = 5;
 pub(crate) struct Retry {
     failures: u32,
     plugin_failures: u32,
+    /// In this run it worked once: settings that are wrong after that are so by
+    /// no change of theirs, and may be right again.
+    has_worked: bool,
 }
 
 impl Retry {
@@ -44,6 +48,7 @@ impl Retry {
                 .retry_after()
                 .map_or_else(|| backoff(self.failures), within_bounds),
             Kind::Authentication | Kind::Permission | Kind::NotEntitled if !once => REFUSED,
+            Kind::Configuration if !once && self.has_worked => REFUSED,
             _ => return Err(e),
         };
         if once && !is_worth_waiting(wait) {
@@ -58,8 +63,14 @@ impl Retry {
     }
 
     /// It works (again).
+    pub(crate) fn works(&mut self) {
+        self.reset();
+        self.has_worked = true;
+    }
+
+    /// Something gets on: what failed before counts no more.
     pub(crate) fn reset(&mut self) {
-        *self = Self::default();
+        (self.failures, self.plugin_failures) = (0, 0);
     }
 }
 
@@ -144,6 +155,19 @@ mod tests {
             );
         }
         assert!(retry.after(error(Kind::Plugin), false).is_err());
+    }
+
+    #[test]
+    fn settings_that_were_right_in_this_run_may_be_so_again() {
+        let wrong = || error(Kind::Configuration);
+        let mut retry = Retry::default();
+        retry.reset();
+        assert!(retry.after(wrong(), false).is_err(), "never right");
+        retry.works();
+        for _ in 0..100 {
+            assert_eq!(retry.after(wrong(), false).unwrap(), REFUSED);
+        }
+        assert!(retry.after(wrong(), true).is_err(), "the run is to end");
     }
 
     #[test]

@@ -76,7 +76,7 @@ impl Feed {
                 Ok((next, advanced)) => {
                     barren = if advanced { 0 } else { barren + 1 };
                     if advanced {
-                        retry.reset();
+                        retry.works();
                     }
                     match next {
                         Next::Idle(_) if once => return Ok(Ended::CaughtUp),

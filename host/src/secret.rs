@@ -7,7 +7,7 @@ use std::fmt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::bindings::types::{Condition, SecretPattern, Severity};
+use crate::bindings::types::{SecretPattern, Severity};
 
 /// Where a secret's value is found.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -111,15 +111,13 @@ impl Secret {
         flaws
     }
 
-    /// The first of `patterns` that applies and matches.
+    /// The first of `patterns` that matches.
     pub(crate) fn matching<'a>(
         &self,
         patterns: &'a [SecretPattern],
-        applies: impl Fn(&Condition) -> bool,
     ) -> Option<(&'a str, Severity)> {
         patterns
             .iter()
-            .filter(|p| p.when.as_ref().is_none_or(&applies))
             .find(|p| glob(p.pattern.as_bytes(), self.0.as_bytes()))
             .map(|p| (p.advice.as_str(), p.severity))
     }

@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use crate::bindings::types::{Condition, Severity};
+use crate::bindings::types::Condition;
 use crate::engine::Plugin;
 use crate::error::Problem;
 use crate::options::FeedOptions;
 use crate::secret::SecretSource;
-use crate::vault::Vault;
+use crate::vault::{Vault, Wanted};
 
 /// Reads the secrets, and says all that is wrong with them: unknown, missing,
 /// unreadable, flawed, or of a shape that the plugin knows to be a mistake.
@@ -15,11 +15,17 @@ pub(crate) fn open(plugin: &Plugin, options: &FeedOptions) -> (Vault, Vec<Proble
     let specs = &plugin.descriptor().secrets;
     let known: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
     let applies = |when: &Condition| holds(when, plugin, options);
-    let usable = options
-        .secrets
-        .iter()
-        .filter(|(name, _)| known.contains(&name.as_str()));
-    let (vault, mut problems) = Vault::open(usable);
+    let wanted = specs.iter().filter_map(|spec| {
+        let patterns = spec.patterns.iter();
+        let applying = patterns.filter(|pattern| pattern.when.as_ref().is_none_or(applies));
+        Some(Wanted {
+            key: format!("secrets.{}", spec.name),
+            name: spec.name.clone(),
+            source: options.secrets.get(&spec.name)?.clone(),
+            patterns: applying.cloned().collect(),
+        })
+    });
+    let (vault, mut problems) = Vault::open(wanted);
     for name in options
         .secrets
         .keys()
@@ -60,12 +66,9 @@ pub(crate) fn open(plugin: &Plugin, options: &FeedOptions) -> (Vault, Vec<Proble
                  `chmod o-rwx {path}`"
             );
         }
-        let shape = vault.inspect(&spec.name, |value| value.matching(&spec.patterns, applies));
-        match shape.flatten() {
-            Some((advice, Severity::Error)) => problems.push(Problem::new(key, advice)),
-            Some((advice, _)) => tracing::warn!(feed = %options.name, "`{key}`: {advice}"),
-            None => {}
-        }
+    }
+    for advice in vault.advice() {
+        tracing::warn!(feed = %options.name, "{advice}");
     }
     (vault, problems)
 }

@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use http::{HeaderMap, HeaderValue};
 use sha2::{Digest, Sha256};
 
+use crate::bindings::types::{SecretPattern, Severity};
 use crate::error::Problem;
 use crate::secret::{Secret, SecretSource};
 
@@ -21,14 +22,25 @@ const RETIRED: usize = 16;
 /// Text longer than this is cut before a person sees it.
 const TEXT_CHARS: usize = 2_000;
 
+/// A secret as it is configured.
+pub(crate) struct Wanted {
+    /// The configuration's key for it.
+    pub(crate) key: String,
+    pub(crate) name: String,
+    pub(crate) source: SecretSource,
+    /// What a badly pasted value looks like: those patterns that apply.
+    pub(crate) patterns: Vec<SecretPattern>,
+}
+
 /// One secret that a feed was given.
 struct Entry {
-    name: String,
-    source: SecretSource,
+    wanted: Wanted,
     placeholder: String,
     value: Secret,
     /// Earlier values, which may still be echoed; the latest last.
     retired: Vec<Secret>,
+    /// What was told of the file that is to replace the value; none: it is good.
+    wrong: Option<String>,
 }
 
 /// What a secret in a `Basic` header was encoded to, in one request.
@@ -55,47 +67,13 @@ impl Vault {
 
     /// Reads every secret: those that are usable, and all that is wrong with
     /// the others.
-    pub(crate) fn open<'a>(
-        sources: impl IntoIterator<Item = (&'a String, &'a SecretSource)>,
-    ) -> (Self, Vec<Problem>) {
+    pub(crate) fn open(secrets: impl IntoIterator<Item = Wanted>) -> (Self, Vec<Problem>) {
         let mut entries = Vec::new();
         let mut problems = Vec::new();
-        for (name, source) in sources {
-            let key = format!("secrets.{name}");
-            let value = match source.read() {
-                Ok(value) => value,
-                Err(message) => {
-                    let hint = match source {
-                        SecretSource::Env(_) => {
-                            "set it for this process, or name another source: `file:PATH`"
-                        }
-                        SecretSource::File(_) => {
-                            "put the secret into it, readable for this process"
-                        }
-                    };
-                    problems.push(Problem::new(key, message).hint(hint));
-                    continue;
-                }
-            };
-            let flaws = value.flaws();
-            if !flaws.is_empty() {
-                let message = format!("the value in `{source}` {}", flaws.join(", "));
-                let hint = match value.reveal().is_empty() {
-                    true => "put the secret into it",
-                    false => "copy it again, whole, without spaces or stray characters",
-                };
-                problems.push(Problem::new(key, message).hint(hint));
-                continue;
-            }
-            match placeholder() {
-                Ok(placeholder) => entries.push(Entry {
-                    name: name.clone(),
-                    source: source.clone(),
-                    placeholder,
-                    value,
-                    retired: Vec::new(),
-                }),
-                Err(message) => problems.push(Problem::new(key, message)),
+        for wanted in secrets {
+            match wanted.read().and_then(|value| Entry::new(wanted, value)) {
+                Ok(entry) => entries.push(entry),
+                Err(problem) => problems.push(problem),
             }
         }
         (Self(RwLock::new(entries)), problems)
@@ -105,7 +83,7 @@ impl Vault {
     pub(crate) fn placeholders(&self) -> Vec<(String, String)> {
         self.entries()
             .iter()
-            .map(|e| (e.name.clone(), e.placeholder.clone()))
+            .map(|e| (e.wanted.name.clone(), e.placeholder.clone()))
             .collect()
     }
 
@@ -114,7 +92,7 @@ impl Vault {
         let sources: Vec<String> = self
             .entries()
             .iter()
-            .map(|e| format!("`{}`", e.source))
+            .map(|e| format!("`{}`", e.wanted.source))
             .collect();
         sources.join(", ")
     }
@@ -130,39 +108,42 @@ impl Vault {
         Fingerprint::new(hash.finalize().into())
     }
 
-    /// Looks for something in a secret, by name.
-    pub(crate) fn inspect<T>(&self, name: &str, look: impl FnOnce(&Secret) -> T) -> Option<T> {
-        self.entries()
-            .iter()
-            .find(|e| e.name == name)
-            .map(|e| look(&e.value))
+    /// What is odd about values, which are used all the same; for people.
+    pub(crate) fn advice(&self) -> Vec<String> {
+        self.entries().iter().filter_map(Entry::advice).collect()
     }
 
-    /// Takes new values from files that changed; says whether there were any. A
-    /// file that can't be read or holds a flawed value changes nothing: a
-    /// writer may be in the middle of it.
-    pub(crate) fn refresh(&self) -> bool {
+    /// Takes new values from files that changed; says whether there were any.
+    /// Of a file that can't be used is told what is wrong, once, and the value
+    /// before stays in use. `feed` is for the log.
+    pub(crate) fn refresh(&self, feed: Option<&str>) -> bool {
+        let mut entries = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let mut changed = false;
-        for entry in self
-            .0
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .iter_mut()
-        {
-            if let SecretSource::File(_) = entry.source
-                && let Ok(value) = entry.source.read()
-                && value.reveal() != entry.value.reveal()
-                && value.flaws().is_empty()
-            {
-                let old = std::mem::replace(&mut entry.value, value);
-                let new = entry.value.reveal();
-                let is_other = |secret: &Secret| ![new, old.reveal()].contains(&secret.reveal());
-                entry.retired.retain(is_other);
-                if entry.retired.len() == RETIRED {
-                    entry.retired.remove(0);
+        for entry in entries.iter_mut() {
+            if !matches!(entry.wanted.source, SecretSource::File(_)) {
+                continue;
+            }
+            match entry.wanted.read() {
+                Ok(value) => {
+                    if entry.wrong.take().is_some() {
+                        let Wanted { key, source, .. } = &entry.wanted;
+                        tracing::info!(feed, "`{key}`: the value in `{source}` is good again");
+                    }
+                    if entry.replace(value) {
+                        changed = true;
+                        let advice = entry.advice();
+                        advice
+                            .iter()
+                            .for_each(|advice| tracing::warn!(feed, "{advice}"));
+                    }
                 }
-                entry.retired.push(old);
-                changed = true;
+                Err(problem) if entry.wrong.as_ref() == Some(&problem.message) => {}
+                Err(problem) => {
+                    tracing::warn!(feed, "{problem}; the value before stays in use");
+                    let tell = |hint| tracing::warn!(feed, "hint: {hint}");
+                    problem.hints.iter().for_each(tell);
+                    entry.wrong = Some(problem.message);
+                }
             }
         }
         changed
@@ -216,7 +197,7 @@ impl Vault {
         for entry in entries.iter() {
             let values = entry.retired.iter().chain([&entry.value]);
             let values = values.map(Secret::reveal).chain([&*entry.placeholder]);
-            needles.extend(values.map(|value| (value, &*entry.name)));
+            needles.extend(values.map(|value| (value, &*entry.wanted.name)));
         }
         let encoded = credentials
             .iter()
@@ -253,6 +234,68 @@ impl Vault {
 
     fn entries(&self) -> RwLockReadGuard<'_, Vec<Entry>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Wanted {
+    /// The value, or what is wrong with it.
+    fn read(&self) -> Result<Secret, Problem> {
+        let Self { key, source, .. } = self;
+        let value = source.read().map_err(|message| {
+            Problem::new(key, message).hint(match source {
+                SecretSource::Env(_) => {
+                    "set it for this process, or name another source: `file:PATH`"
+                }
+                SecretSource::File(_) => "put the secret into it, readable for this process",
+            })
+        })?;
+        let flaws = value.flaws();
+        if !flaws.is_empty() {
+            let message = format!("the value in `{source}` {}", flaws.join(", "));
+            return Err(
+                Problem::new(key, message).hint(match value.reveal().is_empty() {
+                    true => "put the secret into it",
+                    false => "copy it again, whole, without spaces or stray characters",
+                }),
+            );
+        }
+        match value.matching(&self.patterns) {
+            Some((advice, Severity::Error)) => Err(Problem::new(key, advice)),
+            _ => Ok(value),
+        }
+    }
+}
+
+impl Entry {
+    fn new(wanted: Wanted, value: Secret) -> Result<Self, Problem> {
+        Ok(Self {
+            placeholder: placeholder().map_err(|e| Problem::new(&wanted.key, e))?,
+            wanted,
+            value,
+            retired: Vec::new(),
+            wrong: None,
+        })
+    }
+
+    fn advice(&self) -> Option<String> {
+        let (advice, _) = self.value.matching(&self.wanted.patterns)?;
+        Some(format!("`{}`: {advice}", self.wanted.key))
+    }
+
+    /// Puts `value` in the place of the one before, if it is another.
+    fn replace(&mut self, value: Secret) -> bool {
+        if value.reveal() == self.value.reveal() {
+            return false;
+        }
+        let old = std::mem::replace(&mut self.value, value);
+        let new = self.value.reveal();
+        let is_other = |secret: &Secret| ![new, old.reveal()].contains(&secret.reveal());
+        self.retired.retain(is_other);
+        if self.retired.len() == RETIRED {
+            self.retired.remove(0);
+        }
+        self.retired.push(old);
+        true
     }
 }
 
@@ -311,16 +354,23 @@ fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::path::Path;
 
     use super::*;
 
+    fn wanted(name: &str, source: SecretSource) -> Wanted {
+        Wanted {
+            key: format!("secrets.{name}"),
+            name: name.to_owned(),
+            source,
+            patterns: Vec::new(),
+        }
+    }
+
     fn vault(dir: &Path, value: &str) -> Vault {
         let path = dir.join("key");
         std::fs::write(&path, value).unwrap();
-        let sources = BTreeMap::from([("token".to_owned(), SecretSource::File(path))]);
-        let (vault, problems) = Vault::open(&sources);
+        let (vault, problems) = Vault::open([wanted("token", SecretSource::File(path))]);
         assert_eq!(problems, []);
         vault
     }
@@ -372,15 +422,48 @@ mod tests {
     fn a_renewed_file_is_taken_and_the_old_value_still_redacted() {
         let dir = tempfile::tempdir().unwrap();
         let vault = vault(dir.path(), "0ld-value");
-        assert!(!vault.refresh());
-        std::fs::write(dir.path().join("key"), "n3w value").unwrap();
-        assert!(!vault.refresh(), "a flawed value is not taken");
+        assert!(!vault.refresh(None));
         std::fs::write(dir.path().join("key"), "n3w-value").unwrap();
-        assert!(vault.refresh());
+        assert!(vault.refresh(None));
         assert_eq!(
             vault.clean("0ld-value n3w-value"),
             "[secret token] [secret token]"
         );
+    }
+
+    #[test]
+    fn a_file_that_can_not_be_used_changes_nothing_until_it_is_good() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        std::fs::write(&path, "0ld-value").unwrap();
+        let pattern = SecretPattern {
+            pattern: "*=*".into(),
+            when: None,
+            severity: Severity::Error,
+            advice: "this looks like an assignment".into(),
+        };
+        let (vault, problems) = Vault::open([Wanted {
+            patterns: vec![pattern],
+            ..wanted("token", SecretSource::File(path.clone()))
+        }]);
+        assert_eq!(problems, []);
+        let wrong = || vault.entries()[0].wrong.clone().unwrap_or_default();
+        for (text, told) in [
+            ("n3w value", "white space at position 4"),
+            ("", "is empty"),
+            ("KEY=n3w", "looks like an assignment"),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            assert!(!vault.refresh(None), "{text}");
+            assert!(wrong().contains(told), "{}", wrong());
+        }
+        std::fs::remove_file(&path).unwrap();
+        assert!(!vault.refresh(None));
+        assert!(wrong().contains("can't be read"), "{}", wrong());
+        assert_eq!(vault.clean("0ld-value"), "[secret token]");
+        std::fs::write(&path, "0ld-value").unwrap();
+        assert!(!vault.refresh(None), "as it was");
+        assert_eq!(wrong(), "");
     }
 
     #[test]
@@ -389,13 +472,13 @@ mod tests {
         let vault = vault(dir.path(), "abcdefgh");
         for value in ["abcdefgh-longer", "abcd", "abcdefgh-longer"] {
             std::fs::write(dir.path().join("key"), value).unwrap();
-            assert!(vault.refresh());
+            assert!(vault.refresh(None));
         }
         assert_eq!(vault.clean("<abcdefgh-longer>"), "<[secret token]>");
         assert_eq!(vault.entries()[0].retired.len(), 2, "none is there twice");
         for number in 0..100 {
             std::fs::write(dir.path().join("key"), format!("value-{number}")).unwrap();
-            vault.refresh();
+            vault.refresh(None);
         }
         assert_eq!(vault.entries()[0].retired.len(), RETIRED);
         assert_eq!(vault.clean("value-97"), "[secret token]");
@@ -406,14 +489,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let bad = dir.path().join("bad");
         std::fs::write(&bad, "sp aced\"").unwrap();
-        let sources = BTreeMap::from([
-            ("a".to_owned(), SecretSource::File(bad)),
-            (
-                "b".to_owned(),
-                SecretSource::Env("SOURCE_HOST_TEST_UNSET".into()),
-            ),
-        ]);
-        let (_, problems) = Vault::open(&sources);
+        let unset = SecretSource::Env("SOURCE_HOST_TEST_UNSET".into());
+        let (_, problems) = Vault::open([wanted("a", SecretSource::File(bad)), wanted("b", unset)]);
         assert_eq!(problems.len(), 2);
         assert!(problems[0].message.contains("white space at position 3"));
         assert!(!format!("{problems:?}").contains("aced"));

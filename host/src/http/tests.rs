@@ -1,7 +1,5 @@
 //! The way out, against a server that answers with given bytes.
 
-use std::collections::BTreeMap;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use http_body_util::Empty;
@@ -11,6 +9,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::secret::SecretSource;
+use crate::vault::Wanted;
 
 const SECRET: &str = "s3cret-value-0123";
 
@@ -46,8 +45,13 @@ async fn setting(answer: impl Into<Vec<u8>>, limits: Limits) -> Setting {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("key");
     std::fs::write(&path, SECRET).unwrap();
-    let sources = BTreeMap::from([("token".to_owned(), SecretSource::File(path))]);
-    let vault = Arc::new(Vault::open(&sources).0);
+    let token = Wanted {
+        key: "secrets.token".into(),
+        name: "token".into(),
+        source: SecretSource::File(path),
+        patterns: Vec::new(),
+    };
+    let vault = Arc::new(Vault::open([token]).0);
     let placeholder = vault.placeholders()[0].1.clone();
     let schema = json!({"properties": {"url": {"format": "uri"}}});
     let settings = json!({ "url": url });

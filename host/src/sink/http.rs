@@ -91,7 +91,7 @@ impl HttpSink {
 
     /// Sends some lines of a batch, and says what came of it.
     async fn post(&self, batch: &str, lines: &[u8]) -> Result<Verdict> {
-        self.vault.refresh();
+        self.vault.refresh(None);
         let request = self.request(batch, lines)?;
         let sent = tokio::time::timeout(self.patience, self.client.request(request)).await;
         let response = match sent {

@@ -142,6 +142,80 @@ fn a_wrong_address_and_an_outage() {
     }
 }
 
+/// What would be a wrong setting of a feed that begins is trouble of one that
+/// runs: it is told once, and a new key ends the wait.
+#[test]
+fn a_request_that_is_refused_in_the_middle() {
+    for (fault, told) in [
+        ("status=400", "JumpCloud refused the request: `Bad Request`"),
+        (
+            "redirect=https://login.example.com/",
+            "redirects to `https://login.example.com/`",
+        ),
+    ] {
+        let tenant = Tenant::settled(50);
+        let (feed, key) = with_key_in_a_file(&tenant, DEFAULT_KEY);
+        feed.edit(r#"start = "2d""#, r#"start = "2d", poll_interval = "1s""#);
+        tenant.fault(fault);
+        feed.command(&["run"]).output().expect_code(2);
+        tenant.heal();
+        let mut running = feed.command(&["run"]).start();
+        running.until_said("caught up");
+        tenant.fault(fault);
+        running.until_said("; trying again in 60 min");
+        assert!(running.said(told) > 0, "{fault}");
+        tenant.heal();
+        let access = || tenant.api.model();
+        access().access.add_key("jca_new", &[&organization_id(0)]);
+        std::fs::write(&key, "jca_new\n").unwrap();
+        running.until_said("works again");
+        running.signal("TERM");
+        let ran = running.wait().expect_code(0);
+        assert_eq!(
+            ran.stderr.matches("trying again in").count(),
+            1,
+            "{}",
+            ran.stderr
+        );
+        assert_same_lines(&feed.lines(), &tenant.expected());
+    }
+}
+
+/// Whoever puts a bad key into the file reads so, and the good one stays in use.
+#[test]
+fn a_key_that_is_replaced_by_a_bad_one() {
+    let tenant = Tenant::settled(50);
+    let (feed, key) = with_key_in_a_file(&tenant, DEFAULT_KEY);
+    feed.edit(r#"start = "2d""#, r#"start = "2d", poll_interval = "1s""#);
+    let mut running = feed.command(&["run"]).start();
+    running.until_said("caught up");
+    for (text, told) in [
+        ("jca_n3w key", "has white space at position 8"),
+        ("\"jca_n3w\"", "has a quotation mark at position 1"),
+        ("n3w-id:n3w-secret", "`authorization = \"service-account\"`"),
+        ("", "is empty"),
+    ] {
+        std::fs::write(&key, text).unwrap();
+        running.until_said(told);
+    }
+    let before = requests(&tenant);
+    until(&mut running, || requests(&tenant) > before + 3);
+    std::fs::write(&key, format!("{DEFAULT_KEY}\n")).unwrap();
+    running.until_said("is good again");
+    running.signal("TERM");
+    let told = running.wait().expect_code(0).stderr;
+    assert_eq!(
+        told.matches("; the value before stays in use").count(),
+        4,
+        "{told}"
+    );
+    assert!(
+        !told.contains("n3w") && !told.contains(DEFAULT_KEY),
+        "{told}"
+    );
+    assert!(!told.contains("in trouble"), "{told}");
+}
+
 #[test]
 fn a_key_that_expires_is_told_once_a_day() {
     let tenant = Tenant::settled(50);

@@ -9,7 +9,7 @@ use crate::egress::{Origin, is_loopback};
 use crate::error::Problem;
 use crate::limits::Limits;
 use crate::secret::SecretSource;
-use crate::vault::Vault;
+use crate::vault::{Vault, Wanted};
 
 /// How the sink `http` is set up.
 #[derive(Clone, Debug)]
@@ -104,15 +104,15 @@ impl HttpOptions {
     /// them.
     pub(super) fn vault(&self) -> (Vault, Vec<Problem>) {
         let secrets = self.headers.iter().filter_map(|(name, text)| match text {
-            HeaderText::Secret { source, .. } => Some((name, source)),
+            HeaderText::Secret { source, .. } => Some(Wanted {
+                key: format!("sink.headers.{name}"),
+                name: name.clone(),
+                source: source.clone(),
+                patterns: Vec::new(),
+            }),
             HeaderText::Plain(_) => None,
         });
-        let (vault, mut problems) = Vault::open(secrets);
-        for problem in &mut problems {
-            let name = problem.key.trim_start_matches("secrets.");
-            problem.key = format!("sink.headers.{name}");
-        }
-        (vault, problems)
+        Vault::open(secrets)
     }
 
     /// The headers, with placeholders where secrets belong.
