@@ -12,6 +12,10 @@ use crate::settings::DAY;
 /// it has come half as near: or it would be moved again with each look.
 const MARGIN: i64 = 60_000;
 
+/// A start that is moved by no more than this is not worth a word, in ms: who
+/// asks for all that is kept gets it, but for the margin.
+const UNTOLD: i64 = 2 * MARGIN;
+
 /// For how long events are kept, as far as is known.
 #[derive(Clone, Copy, Debug)]
 pub struct Retention {
@@ -46,7 +50,7 @@ impl Retention {
             let message =
                 format!("events from {from} to {to} are gone: JumpCloud keeps {days} days");
             batch.find(Kind::Gap, message);
-        } else {
+        } else if oldest.saturating_sub(ledger.position()) > UNTOLD {
             let message =
                 format!("the start was moved from {from} to {to}: JumpCloud keeps {days} days");
             batch.find(Kind::StartClamped, message);

@@ -20,6 +20,18 @@ fn a_start_beyond_retention_is_moved_with_a_word() {
 }
 
 #[test]
+fn a_start_at_the_edge_of_retention_is_taken_without_a_word() {
+    for (start, days) in [("90d", 90), ("15d", 15)] {
+        let settings = format!(r#"{{"start": "{start}"}}"#);
+        let mut world = World::of(events(0, 5, EPOCH, 1), &settings);
+        world.model.organizations[0].retention_days = days;
+        let said = world.poll_all().unwrap();
+        assert_eq!((said.findings, said.events), (Vec::new(), 5));
+        world.check();
+    }
+}
+
+#[test]
 fn a_shorter_retention_is_learnt_from_the_answer() {
     let mut world = World::of(events(0, 5, EPOCH, 1), r#"{"start": "90d"}"#);
     world.model.organizations[0].retention_days = 15;
