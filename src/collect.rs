@@ -224,7 +224,8 @@ impl Collector {
         }
     }
 
-    /// Forgets everything at or after `to`.
+    /// Forgets everything at or after `to`, and goes on from there; from its
+    /// position, if that is earlier.
     pub fn rewind(&mut self, to: i64) {
         (self.audit, self.cycle) = (None, Cycle::default());
         (self.backlog, self.sized) = (None, false);

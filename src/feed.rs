@@ -317,7 +317,8 @@ impl Feed {
     }
 
     /// Forgets all that was handed out at or after `to` (ms since 1970 UTC); the
-    /// writes that make it so. Refused while a batch is not acked: it would be
+    /// writes that make it so. It never goes forward: whoever has not read up to
+    /// `to` goes on from where it is. Refused while a batch is not acked: it would be
     /// taken as handed out.
     pub fn rewind(&mut self, to: i64) -> Result<Vec<Write>> {
         self.ready()?;

@@ -91,6 +91,19 @@ fn a_rewind_brings_back_what_was_handed_out_from_there_on() {
 }
 
 /// Right after all was read, before the cycle has come to its end.
+/// A rewind never goes forward, or what the first one brings back were lost.
+#[test]
+fn of_two_rewinds_the_earlier_one_holds() {
+    let mut world = World::of(events(0, 100, EPOCH, 1_000), "");
+    world.poll_all().unwrap();
+    for to in [EPOCH + 20_000, EPOCH + 60_000] {
+        let writes = world.feed().rewind(to).unwrap();
+        world.apply(&writes);
+        world.reopen();
+    }
+    assert_eq!(world.poll_all().unwrap().events, 80);
+}
+
 #[test]
 fn a_rewind_of_a_feed_that_runs_is_read_before_it_says_idle() {
     let mut world = World::of(events(0, 5, EPOCH, 1000), "");
