@@ -235,9 +235,18 @@ impl Batch {
         });
     }
 
-    /// Adds a finding, unless the batch has it already or is full of them.
+    /// Adds a finding of the batch's organisation.
     pub fn find(&mut self, kind: Kind, message: impl Into<String>) {
-        let finding = Finding::new(kind, &self.partition, message);
+        self.push_finding(Finding::new(kind, &self.partition, message));
+    }
+
+    /// Adds a finding that concerns the whole feed.
+    pub fn find_of_feed(&mut self, kind: Kind, message: impl Into<String>) {
+        self.push_finding(Finding::new(kind, "", message));
+    }
+
+    /// Unless the batch has it already or is full of them.
+    fn push_finding(&mut self, finding: Finding) {
         if self.findings.len() < MAX_FINDINGS && !self.findings.contains(&finding) {
             self.findings.push(finding);
         }

@@ -186,7 +186,7 @@ impl Check {
             self.gate = Gate::new(&self.settings, &self.credential);
             return Err(self.compare(failure, &answer.head));
         }
-        let asked = self.asked(asking.start, reading);
+        let asked = self.asked(asking, reading);
         match refusal::counted(asked, &answer.head, &answer.body) {
             Ok(count) => {
                 self.check_start(reading)?;
@@ -242,12 +242,14 @@ impl Check {
             .map_err(|problem| Error::BadSettings(vec![problem]))
     }
 
-    fn asked(&self, start: i64, reading: Reading) -> Asked<'_> {
+    fn asked<'a>(&'a self, asking: &'a Asking, reading: Reading) -> Asked<'a> {
         let now = self.clock.now(reading).unwrap_or(reading.wall);
+        let (Question::Access(organization) | Question::Survey(organization)) = &asking.question;
         Asked {
             url: &self.settings.api_base_url,
             authorization: self.settings.authorization,
-            start,
+            organization: organization.as_deref(),
+            start: asking.start,
             end: None,
             skew: self.clock.skew(),
             established: false,
@@ -296,7 +298,7 @@ impl Check {
             Some(Err(_)) if matches!(asking.question, Question::Survey(_)) => Ok(()),
             Some(Err(cause)) => Err(match self.refused.take() {
                 Some(failure) => Error::Authentication(failure),
-                None => refusal::failed(self.asked(asking.start, reading), &cause),
+                None => refusal::failed(self.asked(&asking, reading), &cause),
             }),
         };
         if let Err(error) = taken {

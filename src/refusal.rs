@@ -44,6 +44,8 @@ pub struct Asked<'a> {
     pub url: &'a ApiUrl,
     /// How it was authorised.
     pub authorization: Authorization,
+    /// The organisation named, if `org_ids` names any.
+    pub organization: Option<&'a str>,
     /// Start of the time range, in ms since 1970 UTC.
     pub start: i64,
     /// Its end, if it had one.

@@ -39,14 +39,13 @@ impl Collector {
                 Err(cause) => Err(refusal::failed(self.asked(shared), &cause).into()),
             };
         }
-        let asked = self.asked(shared);
         let Work::Walk(walk, _) = &mut self.work else {
             return Ok(());
         };
         match input {
             Input::Head(head) if head.status != 200 => self.call = Some(Call::new(id, Some(head))),
             Input::Head(head) if head.is_html() => {
-                return Err(refusal::not_the_api(asked, "a page in HTML").into());
+                return Err(refusal::not_the_api(self.asked(shared), "a page in HTML").into());
             }
             Input::Head(head) => {
                 self.refused = false;
@@ -59,7 +58,9 @@ impl Collector {
             {
                 return Err(Halt::Restart);
             }
-            Input::Failed(cause) => return Err(refusal::failed(asked, &cause).into()),
+            Input::Failed(cause) => {
+                return Err(refusal::failed(self.asked(shared), &cause).into());
+            }
             Input::Nothing => {}
         }
         Ok(())
@@ -99,7 +100,7 @@ impl Collector {
         self.work = Work::None;
         self.established = true;
         if let Some(message) = shared.clock.skew_message() {
-            shared.batch.find(Kind::ClockSkew, message);
+            shared.batch.find_of_feed(Kind::ClockSkew, message);
         }
         Ok(())
     }
@@ -130,7 +131,7 @@ impl Collector {
     }
 
     /// What the request under way is about, in case it is refused.
-    pub(super) fn asked<'a>(&self, shared: &Shared<'a>) -> Asked<'a> {
+    pub(super) fn asked<'a>(&'a self, shared: &Shared<'a>) -> Asked<'a> {
         let query = match &self.work {
             Work::Walk(walk, _) => Some(walk.query()),
             Work::Probe(query) | Work::Count(query) | Work::Survey(query) => Some(query),
@@ -139,6 +140,7 @@ impl Collector {
         Asked {
             url: &shared.settings.api_base_url,
             authorization: shared.settings.authorization,
+            organization: self.requested.as_deref(),
             start: query.map_or(0, |query| query.start),
             end: query.and_then(|query| query.end),
             skew: shared.clock.skew(),

@@ -294,7 +294,7 @@ impl Collector {
         }
         if let Some(message) = expiry::warning(shared.settings, now) {
             memory.warned = Some(now);
-            shared.batch.find(Kind::KeyExpiry, message);
+            shared.batch.find_of_feed(Kind::KeyExpiry, message);
         }
     }
 

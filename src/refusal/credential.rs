@@ -49,16 +49,30 @@ pub fn unauthenticated(asked: Asked<'_>) -> Failure {
 
 /// Status 403.
 pub fn forbidden(asked: Asked<'_>) -> Failure {
-    if asked.authorization == Authorization::ServiceAccount {
-        return Failure::new(
-            "the service account may not read Directory Insights of this organisation (403)",
-        )
-        .hint("give it a role in the Admin Portal that may read Directory Insights")
-        .hint("`org_ids` must name organisations that it belongs to");
+    let account = asked.authorization == Authorization::ServiceAccount;
+    let failure = match asked.organization {
+        Some(id) => {
+            let who = match account {
+                true => "the service account",
+                false => "the credential",
+            };
+            Failure::new(format!(
+                "{who} may not read Directory Insights of organisation `{id}` (403)"
+            ))
+            .hint("`org_ids` names it: is the id right, and does the credential reach that organisation?")
+        }
+        None => Failure::new("the credential is valid but may not read Directory Insights (403)"),
+    };
+    if account {
+        return failure
+            .hint("give the account a role in the Admin Portal that may read Directory Insights");
     }
-    Failure::new("the credential is valid but may not read Directory Insights (403)")
+    let failure = failure
         .hint("command-runner roles have no access; the key's administrator needs a role that has")
-        .hint("API access must be enabled for this administrator, by one with the Billing role")
-        .hint("with a provider's key set `org_ids`")
-        .hint("JumpCloud may have blocked this address for suspected abuse")
+        .hint("API access must be enabled for this administrator, by one with the Billing role");
+    let failure = match asked.organization {
+        Some(_) => failure,
+        None => failure.hint("with a provider's key set `org_ids`"),
+    };
+    failure.hint("JumpCloud may have blocked this address for suspected abuse")
 }

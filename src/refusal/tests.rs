@@ -7,6 +7,7 @@ fn with<T>(established: bool, test: impl FnOnce(Asked<'_>) -> T) -> T {
     test(Asked {
         url: &url,
         authorization,
+        organization: None,
         start: 0,
         end: None,
         skew: 5_000,
@@ -95,6 +96,33 @@ fn each_status_has_its_class_and_sentence() {
         ),
     ] {
         assert_eq!(text(&refusal(status, body)), want, "{status}");
+    }
+}
+
+#[test]
+fn an_organisation_that_may_not_be_read_is_named_with_its_setting() {
+    let organization = Some("5a2af2a82cf2b0010053ea41");
+    for (authorization, who) in [
+        (Authorization::ApiKey, "the credential"),
+        (Authorization::ServiceAccount, "the service account"),
+    ] {
+        let failure = with(false, |asked| {
+            credential::forbidden(Asked {
+                authorization,
+                organization,
+                ..asked
+            })
+        });
+        assert_eq!(
+            failure.message,
+            format!(
+                "{who} may not read Directory Insights of organisation `5a2af2a82cf2b0010053ea41` (403)"
+            )
+        );
+        assert_eq!(
+            failure.hints[0],
+            "`org_ids` names it: is the id right, and does the credential reach that organisation?"
+        );
     }
 }
 

@@ -89,6 +89,24 @@ fn several_organisations_have_a_position_each() {
     world.check();
 }
 
+/// What concerns the feed is told of no organisation, and once.
+#[test]
+fn a_key_that_ends_is_the_feeds_and_no_organisations() {
+    let both = [organization_id(0), organization_id(1)];
+    let settings = format!(r#"{{"org_ids": {both:?}, "token_expires": "2026-10-01"}}"#);
+    let mut world = World::of(events(0, 5, EPOCH, 1), &settings);
+    world.key_for(&[]);
+    let mut found = Vec::new();
+    for _ in 0..6 {
+        let batch = world.poll().unwrap();
+        found.extend(batch.findings.clone());
+        world.deliver(batch);
+    }
+    found.retain(|finding| finding.kind == Kind::KeyExpiry);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].partition, "");
+}
+
 #[test]
 fn an_organisation_that_is_added_begins_at_its_own_start() {
     let mut world = two(1);

@@ -153,9 +153,9 @@ hint: the secret comes from `env:SECRET`
                 "status=403,on=count",
                 3,
                 str![[r#"
-error: acme: the service account may not read Directory Insights of this organisation (403)
-hint: give it a role in the Admin Portal that may read Directory Insights
-hint: `org_ids` must name organisations that it belongs to
+error: acme: the service account may not read Directory Insights of organisation `64f0c1d2a3b4000000000001` (403)
+hint: `org_ids` names it: is the id right, and does the credential reach that organisation?
+hint: give the account a role in the Admin Portal that may read Directory Insights
 
 "#]],
             ),
