@@ -236,12 +236,27 @@ mod tests {
             ),
             ("", "missing or empty"),
             ("<API_KEY>", SECRETS[0].patterns[0].advice),
-            ("x-api-key:jca_s3cret", SECRETS[0].patterns[1].advice),
-            ("id:s3cret", SECRETS[0].patterns[2].advice),
+            ("JUMPCLOUD_API_KEY=s3cret", SECRETS[0].patterns[2].advice),
+            ("TOKEN=jca_s3cret", SECRETS[0].patterns[3].advice),
+            ("x-api-key:jca_s3cret", SECRETS[0].patterns[4].advice),
+            ("id:s3cret", SECRETS[0].patterns[5].advice),
         ] {
             let problems = credential(ApiKey, token).unwrap_err();
             assert_eq!(problems[0].message, want);
             assert!(!format!("{problems:?}").contains("s3cr"));
+        }
+    }
+
+    #[test]
+    fn an_assignment_is_no_secret_and_padding_is_no_assignment() {
+        let export = credential(ApiKey, "export X=s3cret").unwrap_err();
+        assert_eq!(export.len(), 2, "white space too: {export:?}");
+        assert_eq!(export[1].message, SECRETS[0].patterns[1].advice);
+        for value in ["JUMPCLOUD_CLIENT_SECRET=abc", "client_secret=abc"] {
+            assert!(credential(ServiceAccount, value).is_err());
+        }
+        for authorization in [ApiKey, Bearer, ServiceAccount] {
+            assert!(credential(authorization, "c2VjcmV0LWtleQ==").is_ok());
         }
     }
 

@@ -37,6 +37,9 @@ pub const SECRETS: &[Secret] = &[
         when: &["api-key", "bearer"],
         patterns: &[
             PLACEHOLDER,
+            assignment("export *=*"),
+            assignment("*api_key=*"),
+            assignment("*=jca_*"),
             Pattern {
                 pattern: "x-api-key:*",
                 when: &[],
@@ -63,6 +66,8 @@ pub const SECRETS: &[Secret] = &[
         when: &["service-account"],
         patterns: &[
             PLACEHOLDER,
+            assignment("export *=*"),
+            assignment("*client_secret=*"),
             Pattern {
                 pattern: "jca_*",
                 when: &[],
@@ -86,6 +91,16 @@ const PLACEHOLDER: Pattern = Pattern {
     severity: Severity::Error,
     advice: "this is a placeholder from a document, not a secret; paste the secret itself",
 };
+
+/// Copied from a shell or a file of variables.
+const fn assignment(pattern: &'static str) -> Pattern {
+    Pattern {
+        pattern,
+        when: &[],
+        severity: Severity::Error,
+        advice: "the variable's name was pasted with the secret; paste only what follows the `=`",
+    }
+}
 
 impl Secret {
     /// The one that is needed with this authorization.

@@ -38,6 +38,7 @@ fn pasted_badly() {
         ("jca_\u{200b}s3cret", value("has a zero-width character at position 5"), AGAIN),
         ("jca_\u{1b}s3cret", value("has a control character at position 5"), AGAIN),
         ("Bearer jca_s3cret", value("starts with `Bearer `, which is added where it is needed"), AGAIN),
+        ("JUMPCLOUD_API_KEY=jca_s3cret", "the variable's name was pasted with the secret; paste only what follows the `=`".into(), ""),
         ("x-api-key:jca_s3cret", "the header's name was pasted with the key; paste only what follows `x-api-key:`".into(), ""),
         ("<s3cret>", "this is a placeholder from a document, not a secret; paste the secret itself".into(), ""),
         ("0a1b2c:s3cret", "this looks like a service account's `clientID:clientSecret`, not like a key; make an API key, or set `authorization = \"service-account\"`".into(), ""),
