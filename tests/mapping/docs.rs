@@ -60,7 +60,9 @@ fn activity(row: &Row) -> String {
 fn particular(rule: Rule) -> &'static str {
     match rule {
         Rule::Plain => "",
-        Rule::Association => "`user` is a side of `association`; only if one is an account",
+        Rule::Association => {
+            "`user` is the side of `association` that is an account; without one the event isn't selected"
+        }
         Rule::Changes => "`user_result`, `auth_factors`",
         Rule::Created => "`user_result`",
         Rule::Provision => "`user.account` is the application",
