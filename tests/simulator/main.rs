@@ -11,7 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use clap::Parser;
-use jumpcloud_simulator::{Event, Generator, Simulator};
+use jumpcloud_simulator::{DEFAULT_SERVICE_ACCOUNT, Event, Generator, Simulator};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -77,6 +77,8 @@ fn introduce(simulator: &Simulator, server: &Server) -> io::Result<()> {
         .iter()
         .map(|one| one.id.clone())
         .collect();
+    let organizations = organizations.join(",");
+    let (client_id, client_secret) = DEFAULT_SERVICE_ACCOUNT;
     let mut out = io::stdout().lock();
     writeln!(out, "{url}")?;
     writeln!(out)?;
@@ -89,10 +91,26 @@ fn introduce(simulator: &Simulator, server: &Server) -> io::Result<()> {
         out,
         "  --set api_base_url={url} --secret token=env:JUMPCLOUD_API_KEY"
     )?;
-    if organizations.len() > 1 {
-        write!(out, " --set org_ids={}", organizations.join(","))?;
+    if organizations.contains(',') {
+        write!(out, " --set org_ids={organizations}")?;
     }
     writeln!(out)?;
+    writeln!(out)?;
+    writeln!(
+        out,
+        "Or as its service account, with the secret in the environment:"
+    )?;
+    writeln!(out, "  export JUMPCLOUD_CLIENT_SECRET={client_secret}")?;
+    writeln!(
+        out,
+        "  --set api_base_url={url} --set authorization=service-account --set client_id={client_id} \\"
+    )?;
+    writeln!(
+        out,
+        "  --set oauth_token_url={} --set org_ids={organizations} \\",
+        simulator.token_url()
+    )?;
+    writeln!(out, "  --secret client_secret=env:JUMPCLOUD_CLIENT_SECRET")?;
     out.flush()
 }
 
