@@ -83,7 +83,7 @@ findings! {
         "Look for devices with a wrong clock; the others wait for their time.";
     Gap "gap" Error:
         "Events are gone: the feed stood still for longer than JumpCloud keeps them.",
-        "Note the period named; no collector can fetch it any more.";
+        "Note the period named. If JumpCloud keeps more than `retention_days` says, set that: the gap is read then.";
     HorizonShortened "horizon-shortened" Warning:
         "There are more than 2,000,000 events within `late_horizon`; late ones are looked for less far back.",
         "Set a shorter `late_horizon`.";

@@ -76,7 +76,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("start", Kind::Start, r#""24h""#,
         "Where a new feed begins: so long before now (`24h`, `90d`), or at a moment (`2026-11-01T00:00:00Z`). Resolved once, at the first run; an earlier one set later has the time before it read too."),
     setting("retention_days", Kind::Days(1, 3650), "90",
-        "For how many days JumpCloud keeps the organisation's events. An earlier `start` is moved to it; a smaller number is learnt from JumpCloud's answer."),
+        "For how many days JumpCloud keeps the organisation's events. An earlier `start` is moved to it; a smaller number is learnt from JumpCloud's answer; with a larger one set later, what was out of reach is read too."),
     setting("late_horizon", Kind::Duration(3_600_000, 90 * DAY), r#""7d""#,
         "How far back late events are looked for."),
     setting("poll_interval", Kind::Duration(1_000, DAY), r#""60s""#,

@@ -27,9 +27,9 @@ use crate::error::{Error, Failure};
 pub const FORMAT: u32 = 3;
 
 /// What is no longer than this is kept in the head itself, where it takes a
-/// third more. A head has four such parts at most, and 256 KiB are allowed a
-/// value.
-const INLINE: usize = 32 << 10;
+/// third more. A head has seven such parts at most (gaps have ids, but no
+/// tiles), and 256 KiB are allowed a value.
+const INLINE: usize = 24 << 10;
 
 /// So many keys are deleted before a head, and as many after it; others wait
 /// for the next one.
@@ -175,10 +175,8 @@ impl Slot {
         self.delete(&stale, &mut writes);
         self.obsolete = std::mem::take(&mut self.outdated);
         let ledger = self.write_ledger(&mut memory.ledger, &mut writes);
-        let fill = memory.fill.as_mut().map(|fill| FillHead {
-            end: fill.end,
-            ledger: self.write_ledger(&mut fill.ledger, &mut writes),
-        });
+        let fill = memory.fill.as_mut();
+        let fill = fill.map(|fill| self.write_fill(fill, &mut writes));
         let (gone, _) = tiles::split(self.obsolete.clone(), MAX_DELETES);
         self.obsolete.extend(waiting);
         self.obsolete = tiles::merge(std::mem::take(&mut self.obsolete));
@@ -239,6 +237,16 @@ impl Slot {
         }
     }
 
+    fn write_fill(&mut self, fill: &mut Fill, writes: &mut Vec<Write>) -> FillHead {
+        let before = fill.before.as_mut();
+        FillHead {
+            end: fill.end,
+            ledger: self.write_ledger(&mut fill.ledger, writes),
+            gap: fill.gap.clone(),
+            before: before.map(|before| Box::new(self.write_fill(before, writes))),
+        }
+    }
+
     fn write_blob(&mut self, bytes: Vec<u8>, writes: &mut Vec<Write>) -> Blob {
         if bytes.len() <= INLINE {
             return Blob::Inline(BASE64.encode(bytes));
@@ -273,10 +281,7 @@ impl Restoring {
     fn finish(mut self) -> Option<Restored> {
         let ledger = read_ledger(&self.head.ledger, &mut self.values)?;
         let fill = match &self.head.fill {
-            Some(fill) => Some(Fill {
-                end: fill.end,
-                ledger: read_ledger(&fill.ledger, &mut self.values)?,
-            }),
+            Some(fill) => Some(read_fill(fill, &mut self.values)?),
             None => None,
         };
         let head = self.head;
@@ -308,6 +313,18 @@ fn read_ledger(head: &LedgerHead, values: &mut Values) -> Option<Ledger> {
         blob => table::decode(&blob.read(values)?)?,
     };
     Some(Ledger::restore(head.start, head.position, known, tiles))
+}
+
+fn read_fill(head: &FillHead, values: &mut Values) -> Option<Fill> {
+    Some(Fill {
+        end: head.end,
+        ledger: read_ledger(&head.ledger, values)?,
+        gap: head.gap.clone(),
+        before: match &head.before {
+            Some(before) => Some(Box::new(read_fill(before, values)?)),
+            None => None,
+        },
+    })
 }
 
 fn encode(known: &[Known]) -> Vec<u8> {

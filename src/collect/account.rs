@@ -3,7 +3,7 @@
 //! | walk | account | why |
 //! |---|---|---|
 //! | follow | [`Ledger`](super::ledger::Ledger) | from the position to the end, once a cycle |
-//! | fill | another `Ledger` | from an earlier start to where the first began |
+//! | fill | another `Ledger` | from an earlier start, or after a gap, to where the first began |
 //! | repair | [`Repair`](super::repair::Repair) | one tile, whose count has changed |
 
 use super::ledger::Identity;

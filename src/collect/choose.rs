@@ -146,12 +146,15 @@ impl Collector {
         let memory = self.memory.get_or_insert_with(|| Memory::new(start));
         // Resolved once, at the first run; later only if it was changed, and one
         // change after the other.
-        if memory.fill.is_none() {
-            let setting = Some(format!("{:?}", settings.start));
-            let before = std::mem::replace(&mut memory.start, setting);
-            let changed = before.is_some() && before != memory.start;
-            if changed && start.max(kept) < memory.ledger.start() {
-                memory.begin_fill(start.max(kept));
+        let reach = format!("{:?} within {:?}", settings.start, settings.retention);
+        match &mut memory.fill {
+            Some(fill) => fill.reach(kept, &reach),
+            None => {
+                let before = memory.start.replace(reach.clone());
+                let changed = before.is_some_and(|before| before != reach);
+                if changed && start.max(kept) < memory.ledger.start() {
+                    memory.begin_fill(start.max(kept));
+                }
             }
         }
         let selection = Some(fingerprint(settings));
@@ -165,10 +168,15 @@ impl Collector {
             );
             shared.batch.find(Kind::NewSelection, message);
         }
-        self.retention.keep(&mut memory.ledger, now, shared.batch);
-        if let Some(fill) = &mut memory.fill {
-            self.retention.keep(&mut fill.ledger, now, shared.batch);
+        let (retention, batch) = (self.retention, &mut *shared.batch);
+        if let Some(fill) = memory.fill.as_mut().filter(|fill| fill.gap.is_none()) {
+            let earlier = retention.keep(&mut fill.ledger, fill.end, now, batch);
+            earlier
+                .into_iter()
+                .for_each(|it| fill.begin_later(it, &reach));
         }
+        let earlier = retention.keep(&mut memory.ledger, i64::MAX, now, batch);
+        memory.begin_later(earlier, &reach);
         Ok(())
     }
 
@@ -265,7 +273,7 @@ impl Collector {
         }
     }
 
-    /// Reads on in what lies before an earlier start.
+    /// Reads on in what lies before, from an earlier start or in a gap.
     fn fill(&mut self, shared: &mut Shared<'_>) -> Option<Need> {
         let scope = self.scope(shared.now(), shared.settings);
         let memory = self.memory.as_mut()?;
@@ -273,7 +281,7 @@ impl Collector {
             memory.end_fill();
             self.audit = None;
         }
-        let fill = memory.fill.as_mut()?;
+        let fill = memory.fill.as_mut().filter(|fill| fill.gap.is_none())?;
         if self.cycle.filled {
             return None;
         }

@@ -246,6 +246,19 @@ impl Ledger {
         self.tiles.restart(to);
     }
 
+    /// Begins anew at a later time; gives what it was, up to there. Nothing
+    /// before is counted again.
+    pub fn split(&mut self, to: i64) -> Self {
+        let mut earlier = self.clone();
+        earlier.dated.split_off(&(to, Identity::MIN));
+        earlier.pending.clear();
+        earlier.tiles = Tiles::new(earlier.position);
+        let keys = self.tiles.clear();
+        self.tiles.drop_keys(keys);
+        self.skip(to);
+        earlier
+    }
+
     /// Forgets everything at or after `to`.
     pub fn rewind(&mut self, to: i64) {
         if to < self.position {

@@ -9,12 +9,13 @@ use super::ledger::Ledger;
 pub struct Memory {
     /// From where and how far all was read.
     pub ledger: Ledger,
-    /// An earlier start was set later: what is to be read up to `ledger`.
+    /// What lies before `ledger` and is not read yet.
     pub fill: Option<Fill>,
     /// Fingerprint of the selection that everything was read under; none:
     /// nobody noted it.
     pub selection: Option<u32>,
-    /// The `start` that was configured when it was last looked at.
+    /// The `start` and `retention_days` that were configured when there was
+    /// nothing to fill.
     pub start: Option<String>,
     /// How the last audit came out.
     pub outcome: Outcome,
@@ -26,13 +27,22 @@ pub struct Memory {
     pub warned: Option<i64>,
 }
 
-/// The time before what was read, being read.
+/// So many are known, one before the other.
+const MAX_FILLS: usize = 4;
+
+/// A time before what was read: an earlier start was set later, or JumpCloud did
+/// not keep it any more.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fill {
-    /// From where and how far.
+    /// From where and how far it is read.
     pub ledger: Ledger,
     /// It ends here, in ms since 1970 UTC.
     pub end: i64,
+    /// It is a gap, under these settings of `start` and `retention_days`: none
+    /// of it is kept. Without it, it is being read.
+    pub gap: Option<String>,
+    /// What lies before it.
+    pub before: Option<Box<Self>>,
 }
 
 impl Memory {
@@ -52,17 +62,20 @@ impl Memory {
 
     /// Everything before is read, in ms since 1970 UTC.
     pub fn read_to(&self) -> i64 {
-        let fill = self.fill.as_ref().map(|fill| fill.ledger.position());
-        fill.unwrap_or(i64::MAX).min(self.ledger.position())
+        let fill = self.fill.as_ref().filter(|fill| fill.gap.is_none());
+        let filled = fill.map_or(i64::MAX, |fill| fill.ledger.position());
+        filled.min(self.ledger.position())
     }
 
     /// Forgets everything at or after `to`.
     pub fn rewind(&mut self, to: i64) {
-        if let Some(fill) = &mut self.fill {
-            fill.end = fill.end.min(to);
-            fill.ledger.rewind(to);
+        let mut fill = self.fill.as_mut();
+        while let Some(one) = fill {
+            one.end = one.end.min(to);
+            one.ledger.rewind(to);
+            fill = one.before.as_deref_mut();
         }
-        self.fill = self.take_fill();
+        self.drop_empty_fills();
         self.ledger.rewind(to);
         self.outcome = Outcome::default();
     }
@@ -78,45 +91,92 @@ impl Memory {
 
     /// What lies before is to be read too, from an earlier start on.
     pub fn begin_fill(&mut self, start: i64) {
-        let end = self.ledger.start();
-        let ledger = Ledger::new(start);
-        self.fill.get_or_insert(Fill { ledger, end });
-        self.fill = self.take_fill();
+        self.fill.get_or_insert(Fill {
+            ledger: Ledger::new(start),
+            end: self.ledger.start(),
+            gap: None,
+            before: None,
+        });
+        self.drop_empty_fills();
     }
 
     /// What lay before is read, and becomes a part of the whole.
     pub fn end_fill(&mut self) {
-        if let Some(fill) = self.take_fill() {
+        self.drop_empty_fills();
+        if let Some(fill) = self.fill.take() {
             self.ledger.prepend(fill.ledger, fill.end);
+            self.fill = fill.before.map(|before| *before);
         }
     }
 
-    /// The fill, if there is anything of it; of an empty one only its keys are
-    /// left, to be dropped.
-    fn take_fill(&mut self) -> Option<Fill> {
-        let mut fill = self.fill.take()?;
-        if fill.has_any() {
-            return Some(fill);
+    /// `ledger` begins later than what was read by `earlier`, if by any: what
+    /// lies between is a gap under these settings.
+    pub fn begin_later(&mut self, earlier: Option<Ledger>, settings: &str) {
+        self.drop_empty_fills();
+        let end = self.ledger.start();
+        match earlier {
+            Some(ledger) => self.fill = Some(Fill::gap(ledger, end, settings, self.fill.take())),
+            None => self.fill.iter_mut().for_each(|fill| fill.end = end),
         }
-        let dropped = fill.ledger.tiles_mut().clear();
-        self.ledger.tiles_mut().drop_keys(dropped);
-        None
+    }
+
+    /// Of an empty fill only its keys are left, to be dropped.
+    fn drop_empty_fills(&mut self) {
+        while let Some(mut fill) = self.fill.take_if(|fill| fill.ledger.start() >= fill.end) {
+            let dropped = fill.ledger.tiles_mut().clear();
+            self.ledger.tiles_mut().drop_keys(dropped);
+            self.fill = fill.before.map(|before| *before);
+        }
     }
 }
 
 impl Fill {
+    /// What follows on what this ledger has read. (Of very many gaps the first
+    /// are forgotten.)
+    fn gap(ledger: Ledger, end: i64, settings: &str, before: Option<Self>) -> Self {
+        let mut gap = Self {
+            ledger,
+            end,
+            gap: Some(settings.to_owned()),
+            before: before.map(Box::new),
+        };
+        let mut last = &mut gap;
+        for _ in 1..MAX_FILLS {
+            match &mut last.before {
+                Some(before) => last = before,
+                None => return gap,
+            }
+        }
+        last.before = None;
+        gap
+    }
+
+    /// It begins later than what was read of it: what lies between is a gap
+    /// under these settings.
+    pub fn begin_later(&mut self, earlier: Ledger, settings: &str) {
+        let before = self.before.take().map(|before| *before);
+        let gap = Self::gap(earlier, self.ledger.start(), settings, before);
+        self.before = Some(Box::new(gap));
+    }
+
+    /// A gap is to be read after all, if under other settings than before
+    /// JumpCloud keeps something of it: what is of this time (ms since 1970 UTC)
+    /// or later.
+    pub fn reach(&mut self, kept: i64, settings: &str) {
+        if self.end > kept {
+            self.gap.take_if(|before| before != settings);
+        }
+    }
+
     /// Whether all of it is read.
     pub fn is_done(&self) -> bool {
         self.ledger.position() >= self.end
-    }
-
-    fn has_any(&self) -> bool {
-        self.ledger.start() < self.end
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::account::Account;
     use super::super::tiles::{Ids, Keys, Tile, Tiles};
     use super::*;
 
@@ -133,6 +193,8 @@ mod tests {
         memory.fill = Some(Fill {
             ledger: Ledger::restore(0, 500, [], tiles),
             end: 1_000,
+            gap: None,
+            before: None,
         });
         memory
     }
@@ -143,6 +205,25 @@ mod tests {
         assert_eq!(memory.read_to(), 500);
         memory.fill = None;
         assert_eq!(memory.read_to(), 1_000);
+    }
+
+    #[test]
+    fn of_very_many_gaps_the_first_are_forgotten() {
+        let mut memory = Memory::new(0);
+        for n in 0..10 {
+            memory.ledger.advance(n * 100 + 50);
+            let earlier = memory.ledger.split(n * 100 + 100);
+            memory.begin_later(Some(earlier), "");
+        }
+        let fills = std::iter::successors(memory.fill.as_ref(), |fill| fill.before.as_deref());
+        let gaps: Vec<_> = fills
+            .map(|fill| (fill.ledger.position(), fill.end))
+            .collect();
+        assert_eq!(gaps, [(950, 1_000), (850, 900), (750, 800), (650, 700)]);
+        memory.rewind(870);
+        assert_eq!(memory.fill.as_ref().map(|fill| fill.end), Some(870));
+        memory.rewind(0);
+        assert_eq!(memory.fill, None);
     }
 
     #[test]

@@ -38,24 +38,35 @@ impl Retention {
         time.saturating_add(self.ms).saturating_sub(MARGIN)
     }
 
-    /// Moves a position that is too old to what is kept. If something was read
-    /// before, what lies between is gone.
-    pub fn keep(self, ledger: &mut Ledger, now: i64, batch: &mut Batch) {
+    /// Moves a position that is too old to what is kept, but no further than
+    /// `end` (ms since 1970 UTC). If something was read before, what lies between
+    /// is gone: gives the ledger of what was read.
+    pub fn keep(
+        self,
+        ledger: &mut Ledger,
+        end: i64,
+        now: i64,
+        batch: &mut Batch,
+    ) -> Option<Ledger> {
         let oldest = self.oldest(now);
-        if ledger.position() >= oldest.saturating_sub(MARGIN / 2) {
-            return;
+        let (position, begin) = (ledger.position(), oldest.min(end));
+        if position >= oldest.saturating_sub(MARGIN / 2) || position >= begin {
+            return None;
         }
-        let (from, to, days) = (rfc3339(ledger.position()), rfc3339(oldest), self.ms / DAY);
+        let (from, to, days) = (rfc3339(position), rfc3339(begin), self.ms / DAY);
         if ledger.has_moved() {
             let message =
                 format!("events from {from} to {to} are gone: JumpCloud keeps {days} days");
             batch.find(Kind::Gap, message);
-        } else if oldest.saturating_sub(ledger.position()) > UNTOLD {
+            return Some(ledger.split(begin));
+        }
+        if begin.saturating_sub(position) > UNTOLD {
             let message =
                 format!("the start was moved from {from} to {to}: JumpCloud keeps {days} days");
             batch.find(Kind::StartClamped, message);
         }
-        ledger.skip(oldest);
+        ledger.skip(begin);
+        None
     }
 
     /// Takes the days that a refusal named. False: it named none, or no fewer

@@ -1,6 +1,7 @@
 //! The head of a state: JSON, so that a person can read it.
 
 use std::collections::VecDeque;
+use std::iter;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -43,6 +44,10 @@ pub struct FillHead {
     pub end: i64,
     #[serde(flatten)]
     pub ledger: LedgerHead,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gap: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Box<Self>>,
 }
 
 /// Bytes in the head (base64), or under the keys with these numbers.
@@ -61,10 +66,9 @@ pub type Values = VecDeque<Vec<u8>>;
 impl Head {
     /// Everything that may lie in other keys, in order.
     pub fn blobs(&self) -> impl Iterator<Item = &Blob> {
-        let fill = self.fill.as_ref().map(|fill| &fill.ledger);
-        [Some(&self.ledger), fill]
-            .into_iter()
-            .flatten()
+        let fills = iter::successors(self.fill.as_ref(), |fill| fill.before.as_deref());
+        iter::once(&self.ledger)
+            .chain(fills.map(|fill| &fill.ledger))
             .flat_map(|ledger| [&ledger.ids, &ledger.tiles])
     }
 }

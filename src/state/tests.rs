@@ -102,6 +102,36 @@ fn few_ids_and_many_are_stored_whole_and_old_keys_go() {
     }
 }
 
+/// What is known of each gap.
+fn gaps(memory: &Memory) -> Vec<(i64, i64, Option<String>, Vec<Known>)> {
+    let fills = std::iter::successors(memory.fill.as_ref(), |fill| fill.before.as_deref());
+    let known = |fill: &Fill| {
+        let ledger = &fill.ledger;
+        (
+            ledger.position(),
+            fill.end,
+            fill.gap.clone(),
+            ledger.known().collect(),
+        )
+    };
+    fills.map(known).collect()
+}
+
+#[test]
+fn gaps_are_stored_with_the_ids_at_their_edges() {
+    let (mut store, mut slot) = (BTreeMap::new(), Slot::new(None));
+    let mut memory = memory(10);
+    for sequence in 1..8 {
+        grow(&mut memory, 1_400);
+        let to = memory.ledger.position() + 1_000_000;
+        let earlier = memory.ledger.split(to);
+        memory.begin_later(Some(earlier), "Back(1) within 2");
+        apply(&mut store, &slot.write(&owner(), sequence, &mut memory));
+        let (now, stored) = (gaps(&memory), gaps(&read(&store).unwrap().memory));
+        assert!(now.len() > 1 && now == stored, "after {sequence} gaps");
+    }
+}
+
 #[test]
 fn a_tear_between_any_two_writes_loses_nothing() {
     let (mut store, mut slot) = (BTreeMap::new(), Slot::new(None));

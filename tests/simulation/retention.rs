@@ -119,3 +119,130 @@ fn what_passes_retention_in_the_middle_of_a_backfill_is_named_and_the_rest_is_re
         assert!(world.emitted.values().all(|times| *times == 1));
     }
 }
+
+fn settings(start: &str, retention_days: u32) -> String {
+    format!(r#"{{"start": "{start}", "retention_days": {retention_days}}}"#)
+}
+
+/// How many events of the last `days` days have not been emitted.
+fn missing(world: &World, days: i64) -> usize {
+    let wanted =
+        |event: &&Event| (world.now() - days * DAY..world.now() - HOUR).contains(&event.ms);
+    let read = |event: &&Event| world.emitted.contains_key(event.id.as_deref().unwrap());
+    world
+        .model
+        .events()
+        .filter(wanted)
+        .filter(|event| !read(event))
+        .count()
+}
+
+/// A feed of ten days, an event each two hours, that stood still for 40 days
+/// and was told that 15 days are kept.
+fn with_a_gap(retention_days: u32) -> World {
+    let all = events(0, 600, EPOCH - 10 * DAY, DAY / 12);
+    let mut world = World::of(all, &settings("9d", retention_days));
+    world.poll_all().unwrap();
+    assert_eq!(missing(&world, 8), 0);
+    world.wait_minutes(40 * 24 * 60);
+    world.reopen();
+    let said = world.poll_all().unwrap();
+    assert!(
+        said.findings.iter().any(|it| it.starts_with("gap: ")),
+        "{said:?}"
+    );
+    let missing = missing(&world, 48);
+    assert!((290..310).contains(&missing), "{missing}");
+    world
+}
+
+/// Nothing of so many days is missing, and nothing came twice.
+fn whole(world: &World, days: i64) {
+    assert_eq!(missing(world, days), 0);
+    assert!(world.emitted.values().all(|times| *times == 1));
+}
+
+#[test]
+fn a_gap_is_read_without_repeats_when_more_is_kept_after_all() {
+    let mut world = with_a_gap(15);
+    world.reopen();
+    let said = world.poll_all().unwrap();
+    assert_eq!((said.findings, said.events), (Vec::new(), 0), "told once");
+    world.limit_events(7, 10 << 20);
+    world.reopen_with(&settings("9d", 90));
+    for _ in 0..10 {
+        world.poll_once().unwrap();
+        world.reopen();
+    }
+    assert_eq!(world.poll_all().unwrap().findings, [""; 0]);
+    world.settle();
+    whole(&world, 48);
+    // Complete again from where it began.
+    let start = world.poll_all().unwrap().start.unwrap();
+    assert!(start < world.now() - 48 * DAY, "{}", rfc3339(start));
+}
+
+/// What was read before the gap is not read again, as long as the ids are that
+/// were handed out at its edge.
+#[test]
+fn an_earlier_start_is_read_around_what_lies_before_a_gap() {
+    let mut world = with_a_gap(15);
+    world.reopen_with(&settings("89d", 90));
+    world.poll_all().unwrap();
+    world.poll_all().unwrap();
+    whole(&world, 60);
+    world.check();
+}
+
+/// Of 40 days 30 are within reach then, and the others later.
+#[test]
+fn a_gap_is_read_as_far_as_it_is_kept() {
+    let mut world = with_a_gap(15);
+    world.reopen_with(&settings("9d", 30));
+    let said = world.poll_all().unwrap();
+    assert!(said.findings[0].starts_with("gap: "), "{said:?}");
+    assert_eq!(missing(&world, 29), 0);
+    assert!((110..130).contains(&missing(&world, 48)));
+    world.reopen_with(&settings("9d", 90));
+    assert_eq!(world.poll_all().unwrap().findings, [""; 0]);
+    whole(&world, 48);
+}
+
+/// JumpCloud says how long it keeps events: a gap is not asked for again and
+/// again, only when somebody says otherwise.
+#[test]
+fn a_gap_by_a_retention_that_was_learnt_stays_until_the_settings_change() {
+    let mut world = World::of(
+        events(0, 600, EPOCH - 10 * DAY, DAY / 12),
+        &settings("9d", 90),
+    );
+    world.poll_all().unwrap();
+    world.model.organizations[0].retention_days = 15;
+    world.wait_minutes(40 * 24 * 60);
+    let said = world.poll_all().unwrap();
+    assert!(
+        said.findings.iter().any(|it| it.starts_with("gap: ")),
+        "{said:?}"
+    );
+    world.reopen();
+    world.poll_all().unwrap();
+    for _ in 0..3 {
+        assert!(world.requests_of_a_quiet_run() <= 3);
+    }
+    world.model.organizations[0].retention_days = 90;
+    world.reopen_with(&settings("9d", 91));
+    world.poll_all().unwrap();
+    whole(&world, 48);
+}
+
+#[test]
+fn a_start_that_was_moved_is_taken_when_more_is_kept_after_all() {
+    let all = events(0, 600, EPOCH - 49 * DAY, DAY / 12);
+    let mut world = World::of(all, &settings("45d", 15));
+    let said = world.poll_all().unwrap();
+    assert!(said.findings[0].starts_with("start-clamped: "), "{said:?}");
+    world.reopen_with(&settings("45d", 90));
+    world.poll_all().unwrap();
+    world.poll_all().unwrap();
+    whole(&world, 44);
+}
