@@ -239,7 +239,9 @@ mod tests {
             ("JUMPCLOUD_API_KEY=s3cret", SECRETS[0].patterns[2].advice),
             ("TOKEN=jca_s3cret", SECRETS[0].patterns[3].advice),
             ("x-api-key:jca_s3cret", SECRETS[0].patterns[4].advice),
-            ("id:s3cret", SECRETS[0].patterns[5].advice),
+            ("jca_s3cret,", SECRETS[0].patterns[5].advice),
+            ("jca_s3cret;", SECRETS[0].patterns[6].advice),
+            ("id:s3cret", SECRETS[0].patterns[7].advice),
         ] {
             let problems = credential(ApiKey, token).unwrap_err();
             assert_eq!(problems[0].message, want);

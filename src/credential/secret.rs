@@ -46,6 +46,8 @@ pub const SECRETS: &[Secret] = &[
                 severity: Severity::Error,
                 advice: "the header's name was pasted with the key; paste only what follows `x-api-key:`",
             },
+            stray("*,*"),
+            stray("*;*"),
             Pattern {
                 pattern: "*:*",
                 when: &[],
@@ -99,6 +101,18 @@ const fn assignment(pattern: &'static str) -> Pattern {
         when: &[],
         severity: Severity::Error,
         advice: "the variable's name was pasted with the secret; paste only what follows the `=`",
+    }
+}
+
+/// Copied with what stood around it in a table or a list. (A client secret may
+/// have any character; a key is sent in a header as it is, and has letters and
+/// digits.)
+const fn stray(pattern: &'static str) -> Pattern {
+    Pattern {
+        pattern,
+        when: &[],
+        severity: Severity::Error,
+        advice: "a comma or semicolon was pasted with the key; copy it again, whole, without spaces or stray characters",
     }
 }
 
