@@ -4,6 +4,7 @@ mod happened;
 mod judge;
 mod polls;
 mod transport;
+mod upheavals;
 
 use std::collections::BTreeMap;
 
@@ -22,6 +23,7 @@ use rand_chacha::ChaCha8Rng;
 pub use self::happened::Happened;
 pub use self::polls::Said;
 use self::transport::Open;
+pub use self::upheavals::Upheavals;
 pub use crate::plan::EPOCH;
 
 /// What goes wrong on our side, as probabilities.
@@ -61,6 +63,7 @@ pub struct World {
     pub delay: i64,
     pub stall: i64,
     history: History,
+    upheavals: Upheavals,
     /// Print what happens: `TRACE=1`.
     trace: bool,
     dice: ChaCha8Rng,
@@ -104,6 +107,7 @@ impl World {
             delay: 0,
             stall: 0,
             history,
+            upheavals: Upheavals::default(),
             trace: std::env::var_os("TRACE").is_some(),
             now: EPOCH + 600_000,
             skew: if seed.is_multiple_of(3) {

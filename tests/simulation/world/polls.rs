@@ -68,8 +68,9 @@ impl World {
             .events()
             .map(|event| event.visible_at.max(event.ms))
             .max();
-        let end = last.unwrap_or(EPOCH) + 300_000;
+        let end = last.unwrap_or(EPOCH).max(self.upheavals.end()) + 300_000;
         while self.now < end {
+            self.befall();
             self.cycle();
         }
         self.model.faults.clear();
@@ -140,6 +141,7 @@ impl World {
                 let wait = match error {
                     Error::Unavailable(_, Some(ms)) => ms as i64,
                     Error::Unavailable(..) | Error::Protocol(_) => 1_000,
+                    Error::Permission(_) if self.upheavals.refused.is_some() => 300_000,
                     Error::BadSettings(ref problems) if problems[0].setting == "api_base_url" => {
                         1_000
                     }
@@ -192,7 +194,8 @@ impl World {
                 .iter()
                 .position(|write| matches!(write, Write::Set(key, _) if key.starts_with("head") && !key.contains(".ids.")));
             self.apply(&writes[..done]);
-            if head.is_some_and(|head| head < done) {
+            // Before the first organisation has a state there is no head.
+            if done > head.unwrap_or(writes.len() - 1) {
                 self.count(&batch);
             }
             return self.reopen();
