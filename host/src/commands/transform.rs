@@ -2,6 +2,7 @@
 //! output, through a plugin's mapping alone.
 
 mod input;
+mod lines;
 
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
@@ -11,6 +12,7 @@ use source_host::words::counted;
 use source_host::{Batch, Counters, DeadLetter, Engine, Error, Kind, Result, Transformer};
 
 use self::input::Pieces;
+use self::lines::Lines;
 use crate::config::Node;
 use crate::{exit, report};
 
@@ -95,40 +97,38 @@ async fn letters(
     counters: &mut Counters,
 ) -> Result<Option<io::Error>> {
     let mut unreadable = None;
-    let mut unread = Vec::new();
+    let mut lines = Lines::new(LONGEST_LINE);
     let mut number = 0;
     loop {
-        match pieces.recv().await {
-            Some(Ok(piece)) => unread.extend_from_slice(&piece),
-            Some(Err(e)) => unreadable = Some(e),
-            None if unread.is_empty() => return Ok(unreadable),
-            None => unread.push(b'\n'),
-        }
-        let whole = unread.iter().rposition(|byte| *byte == b'\n');
-        let rest = unread.split_off(whole.map_or(0, |at| at + 1));
-        for line in unread.split(|byte| *byte == b'\n') {
-            if line.is_empty() {
+        let piece = pieces.recv().await;
+        let is_end = piece.is_none();
+        let whole = match piece {
+            Some(Ok(piece)) => lines.push(&piece),
+            Some(Err(e)) => {
+                unreadable = Some(e);
                 continue;
             }
+            None => lines.finish().into_iter().collect(),
+        };
+        for line in whole {
             number += 1;
-            letter(transformer, line, number, counters).await?;
+            letter(transformer, line.as_deref(), number, counters).await?;
         }
-        if rest.len() > LONGEST_LINE {
-            let message = "it is no file of dead letters: a line is longer than 32 MiB";
-            return Ok(Some(io::Error::new(ErrorKind::InvalidData, message)));
+        if is_end {
+            return Ok(unreadable);
         }
-        unread = rest;
     }
 }
 
-/// Maps the record in one line.
+/// Maps the record in one line; none: the line is too long.
 async fn letter(
     transformer: &mut Transformer,
-    line: &[u8],
+    line: Option<&[u8]>,
     number: u64,
     counters: &mut Counters,
 ) -> Result<()> {
-    let why = match DeadLetter::parse(line) {
+    let too_long = || Err("no line of a file of dead letters is longer than 32 MiB".to_owned());
+    let why = match line.map_or_else(too_long, DeadLetter::parse) {
         // Mapped already: the sink did not want it.
         Ok(letter) if letter.is_event() && letter.is_whole() => {
             counters.received += 1;

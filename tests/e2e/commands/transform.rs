@@ -134,7 +134,8 @@ fn dead_letters_are_read_back() {
     letters += &letter(b"{\"class_uid\":3002}\n", 19).replace("\"x\"", "\"sink-refused\"");
     letters += &letter(b"\xff{", 2);
     letters += &letter(&events[0].raw[..9], 70_000);
-    letters += "{}";
+    letters += &"x".repeat(33 << 20);
+    letters += "\n{}";
 
     let raw: Vec<u8> = events
         .iter()
@@ -152,11 +153,12 @@ fn dead_letters_are_read_back() {
             "dead letter {}: only the beginning of its 70000 bytes was kept",
             number + 1
         ),
+        format!("dead letter {}: no line of a file", number + 2),
         format!(
             "dead letter {}: not a dead letter: missing field `code`",
-            number + 2
+            number + 3
         ),
-        format!("error: {} records rejected", events.len() + 3),
+        format!("error: {} records rejected", events.len() + 4),
     ] {
         assert!(ran.stderr.contains(&said), "no `{said}` in {}", ran.stderr);
     }
