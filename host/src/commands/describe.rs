@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use source_host::{Descriptor, Engine, Plugin, Severity};
+use source_host::{Descriptor, Engine, FindingSpec, Plugin, SecretSpec, Severity};
 
 use crate::{exit, report};
 
@@ -42,8 +42,34 @@ fn as_json(plugin: &Plugin) -> Value {
         "transform": plugin.can_transform(),
         "classes": classes,
         "settings": plugin.settings_schema(),
-        "secrets": secrets,
-        "findings": findings,
+        "secrets": secrets.iter().map(secret_json).collect::<Value>(),
+        "findings": findings.iter().map(finding_json).collect::<Value>(),
+    })
+}
+
+fn secret_json(secret: &SecretSpec) -> Value {
+    let patterns = secret.patterns.iter().map(|pattern| {
+        json!({
+            "pattern": pattern.pattern,
+            "when": pattern.when,
+            "severity": severity(pattern.severity),
+            "advice": pattern.advice,
+        })
+    });
+    json!({
+        "name": secret.name,
+        "description": secret.description,
+        "when": secret.when,
+        "patterns": patterns.collect::<Value>(),
+    })
+}
+
+fn finding_json(finding: &FindingSpec) -> Value {
+    json!({
+        "code": finding.code,
+        "severity": severity(finding.severity),
+        "meaning": finding.meaning,
+        "advice": finding.advice,
     })
 }
 
@@ -102,7 +128,7 @@ fn as_text(plugin: &Plugin) -> String {
     text
 }
 
-/// A severity in one word.
+/// A severity in one word, that of the interface.
 pub fn severity(severity: Severity) -> &'static str {
     match severity {
         Severity::Info => "info",
