@@ -1,7 +1,7 @@
 //! The command line.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -128,21 +128,34 @@ pub struct SourceArgs {
         value_name = "NAME",
         default_value = "default",
         requires = "plugin",
+        conflicts_with = "config",
         id = "feed_name"
     )]
     pub feed: String,
 
     /// A setting of the plugin; may be repeated
-    #[arg(long, value_name = "NAME=VALUE", value_parser = pair, requires = "plugin")]
+    #[arg(
+        long,
+        value_name = "NAME=VALUE",
+        value_parser = pair,
+        requires = "plugin",
+        conflicts_with = "config"
+    )]
     pub set: Vec<(String, String)>,
 
     /// A secret of the plugin: NAME=env:VARIABLE or NAME=file:PATH; may be repeated
-    #[arg(long, value_name = "NAME=SOURCE", value_parser = pair, requires = "plugin")]
+    #[arg(
+        long,
+        value_name = "NAME=SOURCE",
+        value_parser = pair,
+        requires = "plugin",
+        conflicts_with = "config"
+    )]
     pub secret: Vec<(String, String)>,
 
-    /// The folder of the state
-    #[arg(long, value_name = "DIR", default_value = "state", requires = "plugin")]
-    pub state: PathBuf,
+    /// The folder of the state [default: state]
+    #[arg(long, value_name = "DIR", conflicts_with = "config")]
+    pub state: Option<PathBuf>,
 
     /// Where events go: stdout or file:PATH, in which {class}, {date}, {feed} and {partition} stand
     /// for the event's
@@ -151,7 +164,8 @@ pub struct SourceArgs {
         value_name = "SINK",
         default_value = "stdout",
         value_parser = sink,
-        requires = "plugin"
+        requires = "plugin",
+        conflicts_with = "config"
     )]
     pub sink: String,
 }
@@ -159,10 +173,12 @@ pub struct SourceArgs {
 /// The flags again, for a command line that people can copy.
 impl fmt::Display for SourceArgs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(plugin) = &self.plugin else {
-            return write!(f, "-c {}", quoted(&self.config.to_string_lossy()));
-        };
-        write!(f, "--plugin {}", quoted(&plugin.to_string_lossy()))?;
+        let path = |path: &Path| quoted(&path.to_string_lossy());
+        match (&self.plugin, &self.state) {
+            (Some(plugin), _) => write!(f, "--plugin {}", path(plugin))?,
+            (None, Some(state)) => return write!(f, "--state {}", path(state)),
+            (None, None) => return write!(f, "-c {}", path(&self.config)),
+        }
         if self.feed != "default" {
             write!(f, " --feed {}", quoted(&self.feed))?;
         }
@@ -172,7 +188,9 @@ impl fmt::Display for SourceArgs {
         for (name, source) in &self.secret {
             write!(f, " --secret {}", quoted(&format!("{name}={source}")))?;
         }
-        write!(f, " --state {}", quoted(&self.state.to_string_lossy()))?;
+        if let Some(state) = &self.state {
+            write!(f, " --state {}", path(state))?;
+        }
         if self.sink != "stdout" {
             write!(f, " --sink {}", quoted(&self.sink))?;
         }
@@ -222,6 +240,26 @@ mod tests {
     fn the_command_line_is_sound() {
         use clap::CommandFactory;
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_of_one_feed_are_not_ignored_beside_a_file() {
+        for flag in [
+            "--plugin",
+            "--feed",
+            "--set=a=b",
+            "--secret=a=b",
+            "--state",
+            "--sink=stdout",
+        ] {
+            let line = match flag.contains('=') {
+                true => vec!["x", "run", "-c", "f.toml", flag],
+                false => vec!["x", "run", "-c", "f.toml", flag, "y"],
+            };
+            let e = Cli::try_parse_from(line).unwrap_err();
+            assert_eq!(e.kind(), clap::error::ErrorKind::ArgumentConflict, "{flag}");
+        }
+        assert!(Cli::try_parse_from(["x", "run", "--set", "a=b"]).is_err());
     }
 
     #[test]

@@ -62,12 +62,28 @@ impl Config {
                 let problem = Problem::new("", format!("there is no working directory: {e}"));
                 vec![general("--plugin", problem)]
             })?;
-            return Ok(check(&from_flags(args), &base, args.to_string()));
+            return Ok(check(&from_flags(args), &base, &[], args.to_string()));
+        }
+        if let Some(state) = &args.state {
+            return Ok(Self::state_alone(state, args.to_string()));
         }
         let read = files::read(&args.config)?;
-        let mut config = check(&read.root, &read.folder, args.to_string());
+        let mut config = check(&read.root, &read.folder, &read.files, args.to_string());
         config.problems.extend(read.problems);
         Ok(config)
+    }
+
+    /// A folder of state, of which nothing tells whose it is: enough to look at
+    /// it, or to forget some of it.
+    fn state_alone(folder: &Path, flags: String) -> Self {
+        let problem = Problem::new("", "no feed is configured")
+            .hint("add `--plugin FILE`, or name a configuration file with `-c` in its place");
+        Self {
+            state_dir: folder.to_owned(),
+            feeds: Vec::new(),
+            problems: vec![general("--state", problem)],
+            flags,
+        }
     }
 }
 
@@ -108,15 +124,15 @@ fn from_flags(args: &SourceArgs) -> Node {
     let mut feeds = Node::table("--feed");
     feeds.insert(&args.feed, feed);
     let mut root = Node::table("the flags");
-    root.insert(
-        "state_dir",
-        Node::text(&args.state.to_string_lossy(), "--state"),
-    );
+    if let Some(state) = &args.state {
+        root.insert("state_dir", Node::text(&state.to_string_lossy(), "--state"));
+    }
     root.insert("feeds", feeds);
     root
 }
 
-fn check(root: &Node, base: &Path, flags: String) -> Config {
+/// Checks what was written in `files`, from whose folder `base` paths count.
+fn check(root: &Node, base: &Path, files: &[PathBuf], flags: String) -> Config {
     let mut problems = Vec::new();
     let mut reader = Reader::new(root, None, &mut problems);
     reader.only(ROOT_KEYS);
@@ -145,7 +161,7 @@ fn check(root: &Node, base: &Path, flags: String) -> Config {
         }
         feeds.extend(feed::check(name, node, base, &state_dir, &mut problems));
     }
-    shared::find(&feeds, &mut problems);
+    shared::find(&feeds, &state_dir, files, &mut problems);
     Config {
         state_dir,
         feeds,
@@ -164,7 +180,13 @@ mod tests {
 
     fn load(text: &str) -> Config {
         let root = Node::from_toml(text, "feeds.toml").unwrap();
-        check(&root, Path::new("/etc/x"), "-c feeds.toml".to_owned())
+        let files = ["/etc/x/feeds.toml".into()];
+        check(
+            &root,
+            Path::new("/etc/x"),
+            &files,
+            "-c feeds.toml".to_owned(),
+        )
     }
 
     fn problems(text: &str) -> Vec<String> {
@@ -281,6 +303,41 @@ mod tests {
             ["feeds.toml:3 sink.path `/etc/x/{feed}` is written by the feed `x.a` too"]
         );
         let template = spelled.replace("\"o\"", "\"{class}\"");
+        let template = template.replace("\"p\"", "\"p.wasm\"");
         assert_eq!(problems(&template).len(), 1);
+    }
+
+    #[test]
+    fn what_is_read_is_not_written_to() {
+        let found = |keys: &str| {
+            problems(&format!(
+                "[feeds.a]\nplugin = \"p\"\nsecrets = {{ token = \"file:key\" }}\n{keys}\n"
+            ))
+        };
+        for (path, what) in [
+            ("state/state.db", "a file of the state"),
+            ("state/../state/state.db-wal", "a file of the state"),
+            ("state/{class}", "a file of the state"),
+            ("feeds.toml", "the configuration"),
+            ("{feed}eeds.toml", ""),
+            ("p", "a plugin"),
+            ("key", "the file of a secret"),
+            ("out/{class}.ndjson", ""),
+        ] {
+            let sink = format!("sink = {{ type = \"file\", path = \"{path}\" }}");
+            let letters = format!("dead_letters = \"{path}\"");
+            for (key, keys) in [("sink.path", sink), ("dead_letters", letters)] {
+                if path.contains('{') && key == "dead_letters" {
+                    continue;
+                }
+                let told = format!("feeds.toml:4 {key} `/etc/x/{path}` is, or can be, {what}");
+                let expected = if what.is_empty() { vec![] } else { vec![told] };
+                assert_eq!(found(&keys), expected);
+            }
+        }
+        assert_eq!(
+            found("dead_letters = \"o\"\nsink = { type = \"file\", path = \"./o\" }"),
+            ["feeds.toml:4 dead_letters `/etc/x/o` is where its events go"]
+        );
     }
 }

@@ -159,7 +159,11 @@ async fn open(config: &Config, name: &str) -> Result<(Feed, Arc<dyn Store>), u8>
 fn no_feed(config: &Config, name: &str) -> Error {
     let names: Vec<&str> = config.feeds.iter().map(|feed| feed.name.as_str()).collect();
     let message = format!("no feed `{}` is configured", name.escape_debug());
-    Error::new(Kind::Configuration, message).hint(format!("the feeds are: {}", names.join(", ")))
+    let e = Error::new(Kind::Configuration, message);
+    match names.as_slice() {
+        [] => e,
+        names => e.hint(format!("the feeds are: {}", names.join(", "))),
+    }
 }
 
 /// Says what is lost with the outbox.

@@ -13,6 +13,8 @@ pub struct Written {
     pub root: Node,
     /// From here relative paths count.
     pub folder: PathBuf,
+    /// The files that were read.
+    pub files: Vec<PathBuf>,
     /// What was written twice.
     pub problems: Vec<Located>,
 }
@@ -24,14 +26,15 @@ pub fn read(path: &Path) -> Result<Written, Vec<Located>> {
         return Ok(Written {
             root: read_file(path)?,
             folder: absolute.parent().unwrap_or(Path::new("/")).to_owned(),
+            files: vec![absolute],
             problems: Vec::new(),
         });
     }
     let files = list(path).map_err(|e| unreadable(path, &e))?;
     let mut root = Node::table(path.display().to_string());
     let (mut problems, mut wrong) = (Vec::new(), Vec::new());
-    for file in files {
-        match read_file(&file) {
+    for file in &files {
+        match read_file(file) {
             Ok(node) => problems.extend(root.add(node)),
             Err(more) => wrong.extend(more),
         }
@@ -42,6 +45,7 @@ pub fn read(path: &Path) -> Result<Written, Vec<Located>> {
     Ok(Written {
         root,
         folder: absolute,
+        files,
         problems,
     })
 }

@@ -1,17 +1,36 @@
-//! Feeds that may write one file: their lines would get into each other's way.
+//! Files that two would use: feeds whose lines would get into each other's way,
+//! or a feed that would write into what is read.
 
+use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
-use source_host::{FileSink, Problem};
+use source_host::{FileSink, Problem, SecretSource, SqliteStore};
 
 use super::{FeedConfig, Located, SinkConfig};
 
 /// A path: its characters, and where a placeholder stands for any text.
 type Pattern = Vec<Option<char>>;
 
-/// Notes each path that a feed before may write too.
-pub fn find(feeds: &[FeedConfig], problems: &mut Vec<Located>) {
-    let mut before: Vec<(Pattern, &str)> = Vec::new();
+/// Who else uses a path.
+enum User<'a> {
+    /// This feed writes to it.
+    Feed(&'a str),
+    /// It is this, and not to be written to.
+    Is(&'static str),
+}
+
+/// Notes each path that may be another one's: of a feed before, of the state, or
+/// among what is read, as the files of the configuration.
+pub fn find(
+    feeds: &[FeedConfig],
+    state_dir: &Path,
+    configuration: &[PathBuf],
+    problems: &mut Vec<Located>,
+) {
+    let mut used: Vec<(Pattern, User<'_>)> = files(feeds, state_dir, configuration)
+        .into_iter()
+        .map(|(path, what)| (literal(&path), User::Is(what)))
+        .collect();
     for feed in feeds {
         let sink = match &feed.sink {
             SinkConfig::File(path) => {
@@ -23,14 +42,55 @@ pub fn find(feeds: &[FeedConfig], problems: &mut Vec<Located>) {
         let letters = &feed.dead_letters;
         let letters = ("dead_letters", letters, literal(&spelled_out(letters)));
         for (key, path, pattern) in sink.into_iter().chain([letters]) {
-            let owner = before.iter().find(|(other, _)| can_meet(other, &pattern));
-            if let Some((_, owner)) = owner {
-                let message = format!("`{}` is written by the feed `{owner}` too", path.display());
-                let problem = Problem::new(key, message).hint("give each feed a path of its own");
-                problems.push(feed.locate(problem));
+            if let Some((_, user)) = used.iter().find(|(other, _)| can_meet(other, &pattern)) {
+                problems.push(feed.locate(problem(key, path, user, &feed.name)));
             }
-            before.push((pattern, &feed.name));
+            used.push((pattern, User::Feed(&feed.name)));
         }
+    }
+}
+
+/// What nobody may write to, and what it is.
+fn files(
+    feeds: &[FeedConfig],
+    state_dir: &Path,
+    configuration: &[PathBuf],
+) -> BTreeMap<PathBuf, &'static str> {
+    let mut files = BTreeMap::new();
+    let mut add = |path: &Path, what| {
+        files.insert(spelled_out(path), what);
+    };
+    for feed in feeds {
+        add(&feed.plugin, "a plugin");
+        for source in feed.secrets.values() {
+            if let SecretSource::File(path) = source {
+                add(path, "the file of a secret");
+            }
+        }
+    }
+    for path in SqliteStore::files(state_dir) {
+        add(&path, "a file of the state");
+    }
+    for path in configuration {
+        add(path, "the configuration");
+    }
+    files
+}
+
+fn problem(key: &str, path: &Path, user: &User<'_>, feed: &str) -> Problem {
+    let path = path.display();
+    match user {
+        User::Feed(other) if *other == feed => {
+            Problem::new(key, format!("`{path}` is where its events go"))
+                .hint("give the dead letters a path of their own")
+        }
+        User::Feed(other) => Problem::new(
+            key,
+            format!("`{path}` is written by the feed `{other}` too"),
+        )
+        .hint("give each feed a path of its own"),
+        User::Is(what) => Problem::new(key, format!("`{path}` is, or can be, {what}"))
+            .hint("name a file that nothing else uses"),
     }
 }
 

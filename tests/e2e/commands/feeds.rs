@@ -110,6 +110,7 @@ fn a_wrong_flag() {
         vec!["run", "--onec"],
         vec!["run", "--set", "start=24h"],
         vec!["run", "--plugin", "x.wasm", "--set", "start"],
+        vec!["run", "-c", "feeds.toml", "--set", "start=24h"],
         vec!["walk"],
         vec![],
     ] {

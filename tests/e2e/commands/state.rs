@@ -49,6 +49,21 @@ fn show() {
     show(&["--max-lag", "1h"], 0);
     show(&["--max-lag", "1s"], 1);
     show(&["nobody"], 2);
+
+    // The folder of the state is enough to look at it.
+    let folder = feed.path("state");
+    let folder = folder.to_str().unwrap();
+    let alone = feed.command(&["state", "show", "--state", folder, "--max-lag", "1h"]);
+    let alone = alone.output().expect_code(0).stdout;
+    assert!(
+        alone.contains("acme") && !alone.contains("no longer"),
+        "{alone}"
+    );
+    let ran = feed
+        .command(&["run", "--state", folder])
+        .output()
+        .expect_code(2);
+    assert!(ran.stderr.contains("add `--plugin FILE`"), "{}", ran.stderr);
 }
 
 #[test]

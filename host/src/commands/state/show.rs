@@ -67,7 +67,8 @@ async fn read(config: &Config) -> Result<Vec<Shown>> {
     for name in names {
         let status = store.status(&name).await?;
         feeds.push(Shown {
-            configured: configured.contains(&name),
+            // Without a configuration (`--state` alone) any may be.
+            configured: configured.is_empty() || configured.contains(&name),
             outbox: store.outbox(&name).await?.is_some(),
             lag: status.as_ref().and_then(|status| status.lag(now())),
             status,
@@ -134,8 +135,12 @@ impl Shown {
             lines.extend(report::progress_lines(partition, progress));
         }
         let counters = &status.counters;
+        let refused = match status.refused {
+            0 => String::new(),
+            refused => format!(" ({} of them refused by the sink)", grouped(refused)),
+        };
         lines.push(format!(
-            "in all: {}, {} not selected, {} rejected, {} seen before, in {}",
+            "in all: {}{refused}, {} not selected, {} rejected, {} seen before, in {}",
             counted(counters.emitted, "event"),
             grouped(counters.not_selected),
             grouped(counters.rejected),
