@@ -107,6 +107,7 @@ struct State {
 #[derive(Clone, Deserialize, Serialize)]
 struct Row {
     checkpoint: u64,
+    partition: String,
     sink: String,
     plan: Value,
     events: Vec<u8>,
@@ -167,8 +168,16 @@ impl Store for JsonStore {
         Box::pin(async { Ok(row.map(Delivery::from)) })
     }
 
-    fn replan<'a>(&'a self, _feed: &'a str, delivery: &'a Delivery) -> BoxFuture<'a, Result<()>> {
-        let done = self.change(|state| state.outbox = Some(delivery.into()));
+    fn replan<'a>(
+        &'a self,
+        _feed: &'a str,
+        delivery: &'a Delivery,
+        status: &'a Status,
+    ) -> BoxFuture<'a, Result<()>> {
+        let done = self.change(|state| {
+            state.outbox = Some(delivery.into());
+            state.status = Some(status.clone());
+        });
         Box::pin(async { done })
     }
 
@@ -198,6 +207,7 @@ impl From<&Delivery> for Row {
         let dead_letters = delivery.dead_letters.as_ref();
         Self {
             checkpoint: delivery.checkpoint,
+            partition: delivery.partition.clone(),
             sink: delivery.sink.clone(),
             plan: delivery.plan.clone(),
             events: delivery.events.to_vec(),
@@ -210,6 +220,7 @@ impl From<Row> for Delivery {
     fn from(row: Row) -> Self {
         Self {
             checkpoint: row.checkpoint,
+            partition: row.partition,
             sink: row.sink,
             plan: row.plan,
             events: row.events.into(),

@@ -56,7 +56,7 @@ pub(crate) fn lines(feed: &str, partition: &str, rejected: &[Rejected]) -> Vec<u
 }
 
 /// The line for an event that a sink refused.
-pub(crate) fn refused(feed: &str, event: &[u8], reason: &str) -> Vec<u8> {
+pub(crate) fn refused(feed: &str, partition: &str, event: &[u8], reason: &str) -> Vec<u8> {
     let record = Rejected {
         number: 0,
         code: REFUSED.to_owned(),
@@ -65,7 +65,7 @@ pub(crate) fn refused(feed: &str, event: &[u8], reason: &str) -> Vec<u8> {
         length: event.len() as u64,
         sha256: format!("{:x}", Sha256::digest(event)),
     };
-    lines(feed, "", &[record])
+    lines(feed, partition, &[record])
 }
 
 /// A record of the file of dead letters, read back.
@@ -164,6 +164,17 @@ mod tests {
         assert!(lines[1].get("text").is_none());
         assert_eq!(lines[2]["text"], "a");
         assert_eq!(lines[2]["length"], 70_000);
+    }
+
+    #[test]
+    fn an_event_that_was_refused_is_its_partition_s() {
+        let line = refused("f", "p", b"{}", "no");
+        let line: serde_json::Value = serde_json::from_slice(&line).unwrap();
+        assert_eq!(
+            (&line["partition"], &line["code"]),
+            (&"p".into(), &REFUSED.into())
+        );
+        assert_eq!(line["text"], "{}");
     }
 
     #[test]

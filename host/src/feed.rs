@@ -226,7 +226,7 @@ impl Feed {
             self.instance = Some(instance);
         }
         if let Some(delivery) = delivery {
-            self.outbox.deliver(delivery).await?;
+            self.outbox.deliver(delivery, &mut self.status).await?;
         }
         self.redo = false;
         Ok(batch)
@@ -301,7 +301,7 @@ impl Feed {
             // A commit that failed may have come about all the same.
             let status = self.store.status(&self.options.name).await?;
             self.status = status.unwrap_or_default();
-            self.outbox.redo().await?;
+            self.outbox.redo(&mut self.status).await?;
             self.redo = false;
         }
         Ok(())

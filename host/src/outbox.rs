@@ -11,12 +11,12 @@ use serde_json::Value;
 use crate::bindings::types::Batch;
 use crate::dead_letter;
 use crate::engine::Plugin;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::failpoint;
 use crate::sink::{
     Append, Delivered, FileSink, Files, Outgoing, Refused, Sink, StdoutSink, try_out,
 };
-use crate::store::{Delivery, Store};
+use crate::store::{Delivery, Status, Store};
 
 /// Only the owner of a dead letter may read it: it is as received.
 const DEAD_LETTERS_MODE: u32 = 0o600;
@@ -85,13 +85,11 @@ impl Outbox {
             }
         };
         let lines = dead_letter::lines(&self.feed, &batch.partition, &batch.rejected);
-        let dead_letters = match lines.is_empty() {
-            true => None,
-            false => Some(self.plan_dead_letters(lines.into()).await?),
-        };
+        let dead_letters = self.plan_dead_letters(lines.into()).await?;
         let sink = self.sink.kind().to_owned();
         Ok(Some(Delivery {
             checkpoint: batch.checkpoint,
+            partition: batch.partition.clone(),
             sink,
             plan,
             events,
@@ -100,22 +98,23 @@ impl Outbox {
     }
 
     /// Steps 4 and 5 of a batch: delivers what was committed, and empties the
-    /// outbox.
-    pub(crate) async fn deliver(&self, mut delivery: Delivery) -> Result<()> {
+    /// outbox. Events that the sink refuses are counted in `status`.
+    pub(crate) async fn deliver(&self, mut delivery: Delivery, status: &mut Status) -> Result<()> {
+        self.deliver_dead_letters(&delivery).await?;
         if !delivery.events.is_empty() {
             let sink = self.sink_of(&delivery.sink)?;
             while let Delivered::Partly { plan, refused } =
                 sink.deliver(&delivery.plan, &delivery.events).await?
             {
                 delivery.plan = plan;
-                self.add_dead_letters(&mut delivery, &refused).await?;
-                self.store.replan(&self.feed, &delivery).await?;
+                // In the place of the ones before, which are written.
+                delivery.dead_letters = self.dead_letters_of(&delivery, &refused).await?;
+                status.refused += refused.len() as u64;
+                self.store.replan(&self.feed, &delivery, status).await?;
                 self.deliveries.fetch_add(1, Ordering::Relaxed);
                 failpoint::pass("replanned");
+                self.deliver_dead_letters(&delivery).await?;
             }
-        }
-        if let Some((append, bytes)) = delivery.dead_letters {
-            self.dead_letters.1.deliver(append, bytes).await?;
         }
         failpoint::pass("delivered");
         let checkpoint = delivery.checkpoint;
@@ -125,33 +124,43 @@ impl Outbox {
         Ok(())
     }
 
-    /// Events that a sink refuses for good go where those go that a plugin
-    /// can't understand.
-    async fn add_dead_letters(&self, delivery: &mut Delivery, refused: &[Refused]) -> Result<()> {
-        let mut lines = match &delivery.dead_letters {
-            Some((_, lines)) => lines.to_vec(),
-            None => Vec::new(),
-        };
-        for event in refused {
-            let line = delivery.events.get(event.start..event.end);
-            let line = line.unwrap_or_default().trim_ascii_end();
-            lines.extend(dead_letter::refused(&self.feed, line, &event.reason));
-            tracing::warn!(feed = %self.feed, "an event is kept as a dead letter: {}", event.reason);
+    async fn deliver_dead_letters(&self, delivery: &Delivery) -> Result<()> {
+        match delivery.dead_letters.clone() {
+            Some((append, lines)) => self.dead_letters.1.deliver(append, lines).await,
+            None => Ok(()),
         }
-        if !refused.is_empty() {
-            delivery.dead_letters = Some(self.plan_dead_letters(lines.into()).await?);
-        }
-        Ok(())
     }
 
-    async fn plan_dead_letters(&self, lines: Bytes) -> Result<(Append, Bytes)> {
+    /// Events that a sink refuses for good go where those go that a plugin
+    /// can't understand.
+    async fn dead_letters_of(
+        &self,
+        delivery: &Delivery,
+        refused: &[Refused],
+    ) -> Result<Option<(Append, Bytes)>> {
+        let mut lines = Vec::new();
+        for event in refused {
+            let Refused { start, end, reason } = event;
+            let line = delivery.events.get(*start..*end).unwrap_or_default();
+            let (partition, line) = (&delivery.partition, line.trim_ascii_end());
+            lines.extend(dead_letter::refused(&self.feed, partition, line, reason));
+            tracing::warn!(feed = %self.feed, "an event is kept as a dead letter: {reason}");
+        }
+        self.plan_dead_letters(lines.into()).await
+    }
+
+    /// Where lines go that are dead letters; none: there are none.
+    async fn plan_dead_letters(&self, lines: Bytes) -> Result<Option<(Append, Bytes)>> {
+        if lines.is_empty() {
+            return Ok(None);
+        }
         let (path, files) = &self.dead_letters;
         let append = files.plan(path.clone(), vec![(0, lines.len())]).await?;
-        Ok((append, lines))
+        Ok(Some((append, lines)))
     }
 
     /// Delivers what was committed by an earlier run, or before a failure.
-    pub(crate) async fn redo(&self) -> Result<()> {
+    pub(crate) async fn redo(&self, status: &mut Status) -> Result<()> {
         let Some(delivery) = self.store.outbox(&self.feed).await? else {
             return Ok(());
         };
@@ -160,7 +169,25 @@ impl Outbox {
         if self.redone.swap(number, Ordering::Relaxed) != number {
             tracing::info!(feed = %self.feed, "delivering batch {number} again, which was interrupted");
         }
-        self.deliver(delivery).await
+        let planned_for = delivery.sink.clone();
+        let delivered = self.deliver(delivery, status).await;
+        delivered.map_err(|e| match e.kind() {
+            // The plan of another sink sends it elsewhere than the configuration says.
+            Kind::Sink if planned_for != "http" => self.or_give_up(e.hint(format!(
+                "batch {number} was under way to the sink `{planned_for}`, and goes there before \
+                 anything else, whatever the configuration says now"
+            ))),
+            _ => e,
+        })
+    }
+
+    /// The last way out for a batch that can't be delivered.
+    fn or_give_up(&self, e: Error) -> Error {
+        let feed = &self.feed;
+        e.hint(format!(
+            "or give it up: `source-host state reset {feed}` forgets it and how far the feed has \
+             come, so that all comes again from its `start`"
+        ))
     }
 
     /// The sink that made a plan: ours, or one for which a plan is enough.
@@ -171,11 +198,12 @@ impl Outbox {
         match kind {
             "stdout" => Ok(Arc::new(StdoutSink)),
             "file" => Ok(Arc::new(FileSink::for_plans())),
-            _ => Err(Error::sink(format!(
-                "the outbox holds a batch for a sink of type `{kind}`"
-            ))
-            .hint("put that sink back and run once more")
-            .hint("or give the batch up: `source-host state reset`")),
+            _ => Err(self.or_give_up(
+                Error::sink(format!(
+                    "the outbox holds a batch for a sink of type `{kind}`"
+                ))
+                .hint("put that sink back, run once, and then change it"),
+            )),
         }
     }
 }

@@ -134,6 +134,13 @@ impl Summary<'_> {
                 grouped(counters.rejected),
             ));
         }
+        if self.totals.refused > 0 {
+            let path = self.dead_letters.unwrap_or(Path::new("")).display();
+            rows.push((
+                format!("of the new events refused by the sink, kept in {path}"),
+                grouped(self.totals.refused),
+            ));
+        }
         if counters.duplicates > 0 {
             rows.push(("seen before".to_owned(), grouped(counters.duplicates)));
         }

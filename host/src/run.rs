@@ -63,6 +63,7 @@ impl Feed {
             self.refresh_secrets();
             let begun = Instant::now();
             let delivered = self.deliveries();
+            let refused = self.status().refused;
             let polled = tokio::select! {
                 () = &mut stop => return Ok(Ended::Stopped),
                 polled = self.poll(once) => polled,
@@ -72,6 +73,7 @@ impl Feed {
                 Ok(batch) => self.settle_and_tell(batch, totals, &mut journal).await,
                 Err(e) => Err(e),
             };
+            totals.refused += self.status().refused.saturating_sub(refused);
             let wait = match settled {
                 Ok((next, advanced)) => {
                     barren = if advanced { 0 } else { barren + 1 };

@@ -35,9 +35,15 @@ pub trait Store: Send + Sync {
     /// The delivery in the outbox, if there is one.
     fn outbox<'a>(&'a self, feed: &'a str) -> BoxFuture<'a, Result<Option<Delivery>>>;
 
-    /// Replaces the plan and the dead letters of the delivery in the outbox.
-    /// Returns when that is durable.
-    fn replan<'a>(&'a self, feed: &'a str, delivery: &'a Delivery) -> BoxFuture<'a, Result<()>>;
+    /// Replaces the plan and the dead letters of the delivery in the outbox, if
+    /// it is the one with that checkpoint, and the status with them: all of it,
+    /// or nothing. Returns when that is durable.
+    fn replan<'a>(
+        &'a self,
+        feed: &'a str,
+        delivery: &'a Delivery,
+        status: &'a Status,
+    ) -> BoxFuture<'a, Result<()>>;
 
     /// Empties the outbox if it holds the batch `checkpoint`, which is delivered.
     fn delivered<'a>(&'a self, feed: &'a str, checkpoint: u64) -> BoxFuture<'a, Result<()>>;
@@ -77,12 +83,15 @@ pub struct Commit {
 pub struct Delivery {
     /// The batch's checkpoint.
     pub checkpoint: u64,
+    /// Whose events these are: the batch's partition.
+    pub partition: String,
     /// [`crate::Sink::kind`] of the sink that made the plan.
     pub sink: String,
     /// What [`crate::Sink::plan`] returned.
     pub plan: serde_json::Value,
     /// The batch's events: whole lines.
     pub events: Bytes,
-    /// The dead letters (whole lines), and where they go.
+    /// Dead letters (whole lines) that are still to be written before events are
+    /// sent, and where they go.
     pub dead_letters: Option<(Append, Bytes)>,
 }

@@ -27,6 +27,8 @@ pub struct Totals {
     pub events: BTreeMap<(u32, u32), u64>,
     /// Bytes of events.
     pub event_bytes: u64,
+    /// Of the events, those that the sink refused for good: dead letters.
+    pub refused: u64,
     /// Where each partition is.
     pub progress: BTreeMap<String, Progress>,
 }

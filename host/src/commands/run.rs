@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use source_host::words::{counted, moment, span};
+use source_host::words::{counted, grouped, moment, span};
 use source_host::{Ended, Feed, Result, Status, Store, Totals, Until};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -187,7 +187,11 @@ fn conclude(config: &Config, outcome: &Outcome, once: bool) -> u8 {
         report::summary(&summary);
     }
     if !once {
-        let events = counted(totals.counters.emitted, "event");
+        let mut events = counted(totals.counters.emitted, "event");
+        if totals.refused > 0 {
+            let refused = grouped(totals.refused);
+            events += &format!(" ({refused} of them refused by the sink)");
+        }
         let took = span(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
         let read_to = feed
             .status()

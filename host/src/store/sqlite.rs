@@ -4,41 +4,25 @@
 //! become durable together, and because `sqlite3 state.db` answers questions at
 //! three in the morning.
 
+mod tables;
+
 use std::fs::{DirBuilder, File};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use bytes::Bytes;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::lock::Lock;
 use super::{BoxFuture, Commit, Delivery, Status, Store};
 use crate::error::{Error, Result};
 use crate::failpoint;
-use crate::keyvalue::Values;
-
-/// The form of the tables; a file with a higher number is not touched.
-const VERSION: i64 = 1;
 
 /// The file's name in its folder.
 const FILE: &str = "state.db";
 
 /// Copies of feeds that another version of their plugin went on with.
 const COPIES: &str = "copies";
-
-const TABLES: &str = "
-    CREATE TABLE IF NOT EXISTS value (
-        feed TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL,
-        PRIMARY KEY (feed, key));
-    CREATE TABLE IF NOT EXISTS status (
-        feed TEXT NOT NULL PRIMARY KEY, status TEXT NOT NULL);
-    CREATE TABLE IF NOT EXISTS outbox (
-        feed TEXT NOT NULL PRIMARY KEY, checkpoint INTEGER NOT NULL,
-        sink TEXT NOT NULL, plan TEXT NOT NULL, events BLOB NOT NULL,
-        dead_letters_plan TEXT, dead_letters BLOB);
-";
 
 /// A [`Store`] in the file `state.db` of a folder. Clones share it.
 #[derive(Clone)]
@@ -77,6 +61,11 @@ impl SqliteStore {
             })
     }
 
+    /// The files in the folder `dir` that are the store's own.
+    pub fn files(dir: &Path) -> [PathBuf; 4] {
+        ["state.db", "state.db-shm", "state.db-wal", "lock"].map(|name| dir.join(name))
+    }
+
     /// Opens the folder `dir` to look at, also while another process works in
     /// it.
     pub fn open_shared(dir: &Path) -> Result<Self> {
@@ -89,27 +78,14 @@ impl SqliteStore {
     }
 
     fn connect(path: &Path) -> Result<Self> {
-        let opened = || -> rusqlite::Result<(Connection, i64)> {
-            let connection = Connection::open(path)?;
-            connection.busy_timeout(Duration::from_secs(10))?;
-            connection.pragma_update(None, "journal_mode", "WAL")?;
-            connection.pragma_update(None, "synchronous", "FULL")?;
-            let version = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-            if version == 0 {
-                connection.execute_batch(TABLES)?;
-                connection.pragma_update(None, "user_version", VERSION)?;
-            }
-            Ok((connection, version))
-        };
-        let (connection, version) =
-            opened().map_err(|e| failed(&format!("`{}` can't be opened", path.display()), &e))?;
-        if version > VERSION {
+        let can_not = |e| failed(&format!("`{}` can't be opened", path.display()), &e);
+        let Some(connection) = tables::open(path).map_err(can_not)? else {
             return Err(Error::storage(format!(
                 "the state `{}` was written by a newer version of this program",
                 path.display()
             ))
             .hint("use that version, or another `state_dir`"));
-        }
+        };
         Ok(Self {
             connection: Arc::new(Mutex::new(connection)),
             folder: None,
@@ -158,12 +134,10 @@ impl Store for SqliteStore {
         let feed = feed.to_owned();
         Box::pin(self.run("written", move |connection| {
             let transaction = connection.transaction()?;
-            write_values(&transaction, &feed, &commit.values)?;
-            transaction
-                .prepare_cached("INSERT OR REPLACE INTO status (feed, status) VALUES (?, ?)")?
-                .execute(params![feed, to_json(&commit.status)?])?;
+            tables::write_values(&transaction, &feed, &commit.values)?;
+            tables::write_status(&transaction, &feed, &commit.status)?;
             if let Some(delivery) = &commit.delivery {
-                write_outbox(&transaction, &feed, delivery)?;
+                tables::write_outbox(&transaction, &feed, delivery)?;
             }
             failpoint::pass("committing");
             transaction.commit()
@@ -173,43 +147,32 @@ impl Store for SqliteStore {
     fn outbox<'a>(&'a self, feed: &'a str) -> BoxFuture<'a, Result<Option<Delivery>>> {
         let feed = feed.to_owned();
         Box::pin(self.run("read", move |connection| {
-            connection
-                .prepare_cached(
-                    "SELECT checkpoint, sink, plan, events, dead_letters_plan, dead_letters
-                     FROM outbox WHERE feed = ?",
-                )?
-                .query_row(params![feed], read_delivery)
-                .optional()
+            tables::read_outbox(connection, &feed)
         }))
     }
 
-    fn replan<'a>(&'a self, feed: &'a str, delivery: &'a Delivery) -> BoxFuture<'a, Result<()>> {
-        let (feed, delivery) = (feed.to_owned(), delivery.clone());
+    fn replan<'a>(
+        &'a self,
+        feed: &'a str,
+        delivery: &'a Delivery,
+        status: &'a Status,
+    ) -> BoxFuture<'a, Result<()>> {
+        let (feed, delivery, status) = (feed.to_owned(), delivery.clone(), status.clone());
         Box::pin(self.run("written", move |connection| {
-            let (plan, lines) = dead_letters(&delivery)?;
-            connection
-                .prepare_cached(
-                    "UPDATE outbox SET plan = ?, dead_letters_plan = ?, dead_letters = ?
-                     WHERE feed = ? AND checkpoint = ?",
-                )?
-                .execute(params![
-                    to_json(&delivery.plan)?,
-                    plan,
-                    lines,
-                    feed,
-                    delivery.checkpoint.cast_signed(),
-                ])
-                .map(drop)
+            let transaction = connection.transaction()?;
+            if tables::replace_plan(&transaction, &feed, &delivery)? {
+                tables::write_status(&transaction, &feed, &status)?;
+            }
+            transaction.commit()
         }))
     }
 
     fn delivered<'a>(&'a self, feed: &'a str, checkpoint: u64) -> BoxFuture<'a, Result<()>> {
         let feed = feed.to_owned();
         Box::pin(self.run("written", move |connection| {
-            connection
-                .prepare_cached("DELETE FROM outbox WHERE feed = ? AND checkpoint = ?")?
-                .execute(params![feed, checkpoint.cast_signed()])
-                .map(drop)
+            let transaction = connection.transaction()?;
+            tables::empty_outbox(&transaction, &feed, checkpoint)?;
+            transaction.commit()
         }))
     }
 
@@ -218,7 +181,7 @@ impl Store for SqliteStore {
         Box::pin(self.run("read", move |connection| {
             connection
                 .prepare_cached("SELECT status FROM status WHERE feed = ?")?
-                .query_row(params![feed], |row| from_json(&row.get::<_, String>(0)?))
+                .query_row([feed], |row| tables::from_json(&row.get::<_, String>(0)?))
                 .optional()
         }))
     }
@@ -252,7 +215,7 @@ impl Store for SqliteStore {
             let shown = path.display().to_string();
             let copy = shown.clone();
             self.run("copied", move |connection| {
-                copy_feed(connection, &feed, &copy)
+                tables::copy_feed(connection, &feed, &copy)
             })
             .await?;
             Ok(Some(shown))
@@ -263,7 +226,7 @@ impl Store for SqliteStore {
         let feed = feed.to_owned();
         Box::pin(self.run("written", move |connection| {
             let transaction = connection.transaction()?;
-            for table in ["value", "status", "outbox"] {
+            for table in ["value", "status", "outbox", "plan"] {
                 transaction.execute(&format!("DELETE FROM {table} WHERE feed = ?"), [&feed])?;
             }
             transaction.commit()
@@ -307,95 +270,6 @@ fn failed(what: &str, e: &rusqlite::Error) -> Error {
         }
         _ => error,
     }
-}
-
-/// Copies a feed's values and status into another file, in the place of what is
-/// there.
-fn copy_feed(connection: &mut Connection, feed: &str, path: &str) -> rusqlite::Result<()> {
-    connection.execute("ATTACH ? AS copy", [path])?;
-    let copied = connection.transaction().and_then(|transaction| {
-        for table in ["value", "status"] {
-            transaction.execute_batch(&format!(
-                "CREATE TABLE IF NOT EXISTS copy.{table} AS SELECT * FROM main.{table} WHERE false;
-                 DELETE FROM copy.{table};"
-            ))?;
-            let sql = format!("INSERT INTO copy.{table} SELECT * FROM main.{table} WHERE feed = ?");
-            transaction.execute(&sql, [feed])?;
-        }
-        transaction.commit()
-    });
-    connection.execute("DETACH copy", [])?;
-    copied
-}
-
-fn write_values(connection: &Connection, feed: &str, values: &Values) -> rusqlite::Result<()> {
-    for (key, value) in values {
-        match value {
-            Some(value) => connection
-                .prepare_cached("INSERT OR REPLACE INTO value (feed, key, value) VALUES (?, ?, ?)")?
-                .execute(params![feed, key, value])?,
-            None => connection
-                .prepare_cached("DELETE FROM value WHERE feed = ? AND key = ?")?
-                .execute(params![feed, key])?,
-        };
-    }
-    Ok(())
-}
-
-/// Fails if there is a row: a batch that is not delivered is never replaced.
-fn write_outbox(connection: &Connection, feed: &str, delivery: &Delivery) -> rusqlite::Result<()> {
-    let (dead_letters_plan, dead_letters) = dead_letters(delivery)?;
-    connection
-        .prepare_cached(
-            "INSERT INTO outbox
-                (feed, checkpoint, sink, plan, events, dead_letters_plan, dead_letters)
-             VALUES (?, ?, ?, ?, ?, ?, ?)",
-        )?
-        .execute(params![
-            feed,
-            delivery.checkpoint.cast_signed(),
-            delivery.sink,
-            to_json(&delivery.plan)?,
-            delivery.events.as_ref(),
-            dead_letters_plan,
-            dead_letters,
-        ])
-        .map(drop)
-}
-
-/// The plan of the dead letters, and their lines.
-fn dead_letters(delivery: &Delivery) -> rusqlite::Result<(Option<String>, Option<&[u8]>)> {
-    Ok(match &delivery.dead_letters {
-        Some((append, bytes)) => (Some(to_json(append)?), Some(bytes.as_ref())),
-        None => (None, None),
-    })
-}
-
-fn read_delivery(row: &rusqlite::Row<'_>) -> rusqlite::Result<Delivery> {
-    let dead_letters = match row.get::<_, Option<String>>("dead_letters_plan")? {
-        Some(plan) => Some((
-            from_json(&plan)?,
-            Bytes::from(row.get::<_, Vec<u8>>("dead_letters")?),
-        )),
-        None => None,
-    };
-    Ok(Delivery {
-        checkpoint: row.get::<_, i64>("checkpoint")?.cast_unsigned(),
-        sink: row.get("sink")?,
-        plan: from_json(&row.get::<_, String>("plan")?)?,
-        events: row.get::<_, Vec<u8>>("events")?.into(),
-        dead_letters,
-    })
-}
-
-fn to_json(value: &impl serde::Serialize) -> rusqlite::Result<String> {
-    serde_json::to_string(value).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))
-}
-
-fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> rusqlite::Result<T> {
-    serde_json::from_str(text).map_err(|e| {
-        rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, e.into())
-    })
 }
 
 #[cfg(test)]

@@ -23,6 +23,9 @@ pub struct Status {
     pub progress: BTreeMap<String, Progress>,
     /// Sums over all batches.
     pub counters: Counters,
+    /// Of the events, those that the sink refused for good: dead letters.
+    #[serde(default)]
+    pub refused: u64,
     /// When a batch last got anywhere, or nothing was left to read; none:
     /// never.
     #[serde(default)]

@@ -109,8 +109,14 @@ impl Store for BrittleStore {
         Box::pin(self.mishaps.around(self.store.outbox(feed)))
     }
 
-    fn replan<'a>(&'a self, feed: &'a str, delivery: &'a Delivery) -> BoxFuture<'a, Result<()>> {
-        Box::pin(self.mishaps.around(self.store.replan(feed, delivery)))
+    fn replan<'a>(
+        &'a self,
+        feed: &'a str,
+        delivery: &'a Delivery,
+        status: &'a Status,
+    ) -> BoxFuture<'a, Result<()>> {
+        let replanned = self.store.replan(feed, delivery, status);
+        Box::pin(self.mishaps.around(replanned))
     }
 
     fn delivered<'a>(&'a self, feed: &'a str, checkpoint: u64) -> BoxFuture<'a, Result<()>> {

@@ -246,7 +246,14 @@ fn an_event_that_is_refused_becomes_a_dead_letter() {
         if let Some((place, passage)) = place {
             feed.once().dies_at(place, passage).output().expect_killed();
         }
-        feed.once().output().expect_code(0);
+        let ran = feed.once().output().expect_code(0);
+        if place.is_none() {
+            let told = "2  of the new events refused by the sink, kept in /";
+            assert!(ran.stderr.contains(told), "{}", ran.stderr);
+        }
+        let shown = feed.command(&["state", "show", "numbers"]).output();
+        let told = "in all: 50 events (2 of them refused by the sink)";
+        assert!(shown.stdout.contains(told), "{}", shown.stdout);
         let all = received(&receiver.seen(), |_, request| !bad(request));
         let expected = numbers(50)
             .replace("{\"number\":7}\n", "")
@@ -368,6 +375,53 @@ fn a_batch_for_a_receiver_that_is_gone_can_be_dropped() {
     feed.edit(&receiver.url(), &right.url());
     feed.once().output().expect_code(0);
     assert_eq!(received(&right.seen(), |_, _| true), numbers(20));
+}
+
+/// A batch is under way to one sink when the configuration names another.
+#[test]
+fn a_batch_that_is_under_way_goes_where_it_was_planned() {
+    let receiver = Server::start(|_| Answer::status(200));
+    let (feed, _source) = feed(50, &receiver, "");
+    let http = format!(r#"type = "http", url = "{}/in?x=1""#, receiver.url());
+    let file = r#"type = "file", path = "folder/out.ndjson""#;
+    let out = || std::fs::read_to_string(feed.path("folder/out.ndjson")).unwrap_or_default();
+
+    // Files to requests: what was planned is written, the rest is posted.
+    feed.edit(&http, file);
+    feed.once().dies_at("committed", 1).output().expect_killed();
+    feed.edit(file, &http);
+    // But for a file that can't be written any more there has to be a way out.
+    std::fs::remove_dir_all(feed.path("folder")).unwrap();
+    std::fs::write(feed.path("folder"), "in the way").unwrap();
+    let told = feed.once().output().expect_code(5).stderr;
+    assert!(
+        told.contains("batch 1 was under way to the sink `file`"),
+        "{told}"
+    );
+    assert!(told.contains("source-host state reset numbers"), "{told}");
+    std::fs::remove_file(feed.path("folder")).unwrap();
+    feed.once().output().expect_code(0);
+    assert_eq!(out(), numbers(20));
+    let posted = received(&receiver.seen(), |_, _| true);
+    assert_eq!(out() + &posted, numbers(50));
+
+    // Requests to files: nobody knows where to, so the sink has to be put back.
+    let yes = ["state", "rewind", "numbers", "--to", "1h", "--yes"];
+    feed.command(&yes).output().expect_code(0);
+    feed.once().dies_at("committed", 1).output().expect_killed();
+    feed.edit(&http, file);
+    let told = feed.once().output().expect_code(5).stderr;
+    assert!(
+        told.contains("holds a batch for a sink of type `http`"),
+        "{told}"
+    );
+    assert!(told.contains("put that sink back"), "{told}");
+    assert!(told.contains("source-host state reset numbers"), "{told}");
+    feed.command(&["state", "reset", "numbers", "--yes"])
+        .output()
+        .expect_code(0);
+    feed.once().output().expect_code(0);
+    assert_eq!(out(), numbers(20) + &numbers(50));
 }
 
 #[test]

@@ -1,10 +1,14 @@
 //! The store in one SQLite file: what is durable, what is refused.
 
+use bytes::Bytes;
+
 use super::*;
+use crate::keyvalue::Values;
 
 fn delivery(checkpoint: u64) -> Delivery {
     Delivery {
         checkpoint,
+        partition: "p".into(),
         sink: "stdout".into(),
         plan: serde_json::json!({"a": [1, 2]}),
         events: Bytes::from_static(b"{}\n"),
@@ -49,13 +53,21 @@ async fn what_is_committed_is_there_and_a_full_outbox_refuses_all() {
 
     let mut changed = delivery(1);
     changed.plan = serde_json::json!({"b": 3});
-    store.replan("f", &changed).await.unwrap();
+    let status = Status {
+        checkpoint: 1,
+        refused: 3,
+        ..Status::default()
+    };
+    store.replan("f", &changed, &status).await.unwrap();
     assert_eq!(store.outbox("f").await.unwrap(), Some(changed.clone()));
+    assert_eq!(store.status("f").await.unwrap().unwrap().refused, 3);
 
     // Of another batch: a delivery that was given up may say so late.
     store.delivered("f", 0).await.unwrap();
-    store.replan("f", &delivery(0)).await.unwrap();
+    let late = Status::default();
+    store.replan("f", &delivery(0), &late).await.unwrap();
     assert_eq!(store.outbox("f").await.unwrap(), Some(changed));
+    assert_eq!(store.status("f").await.unwrap(), Some(status));
     store.delivered("f", 1).await.unwrap();
     store
         .commit("f", commit(2, "head", None, false))
@@ -151,6 +163,74 @@ async fn what_was_delivered_leaves_room_for_what_comes() {
     );
 }
 
+/// A batch may take as many plans as it has events.
+#[tokio::test]
+async fn a_plan_that_changes_does_not_write_the_events_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(dir.path()).unwrap();
+    let mut commit = commit(1, "head", None, true);
+    commit.delivery.as_mut().unwrap().events = vec![b'x'; 500_000].into();
+    store.commit("f", commit).await.unwrap();
+    let log = dir.path().join("state.db-wal");
+    let connection = store.connection.lock().unwrap();
+    connection
+        .pragma_update(None, "wal_autocheckpoint", 0)
+        .unwrap();
+    drop(connection);
+    let before = std::fs::metadata(&log).unwrap().len();
+    let mut changed = store.outbox("f").await.unwrap().unwrap();
+    for step in 0..100 {
+        changed.plan = serde_json::json!({ "step": step });
+        store
+            .replan("f", &changed, &Status::default())
+            .await
+            .unwrap();
+    }
+    let written = std::fs::metadata(&log).unwrap().len() - before;
+    assert!(written < 2_000_000, "{written} bytes for 100 plans");
+}
+
+/// As version 1 left it, in the middle of a delivery.
+#[tokio::test]
+async fn a_file_of_version_1_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let old = Connection::open(dir.path().join("state.db")).unwrap();
+    old.execute_batch(
+        r#"CREATE TABLE value (
+               feed TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL,
+               PRIMARY KEY (feed, key));
+           CREATE TABLE status (
+               feed TEXT NOT NULL PRIMARY KEY, status TEXT NOT NULL);
+           CREATE TABLE outbox (
+               feed TEXT NOT NULL PRIMARY KEY, checkpoint INTEGER NOT NULL,
+               sink TEXT NOT NULL, plan TEXT NOT NULL, events BLOB NOT NULL,
+               dead_letters_plan TEXT, dead_letters BLOB);
+           INSERT INTO value VALUES ('f', 'head', x'6f6e65');
+           INSERT INTO outbox
+               VALUES ('f', 1, 'stdout', '{"a":[1,2]}', x'7b7d0a', NULL, NULL);
+           PRAGMA user_version = 1;"#,
+    )
+    .unwrap();
+    drop(old);
+    let store = SqliteStore::open(dir.path()).unwrap();
+    assert_eq!(store.get("f", "head").await.unwrap().unwrap(), b"one");
+    let found = store.outbox("f").await.unwrap().unwrap();
+    let partition = String::new();
+    assert_eq!(
+        found,
+        Delivery {
+            partition,
+            ..delivery(1)
+        }
+    );
+    store.delivered("f", 1).await.unwrap();
+    assert_eq!(store.outbox("f").await.unwrap(), None);
+    store.commit("f", commit(2, "k", None, true)).await.unwrap();
+    assert_eq!(store.outbox("f").await.unwrap(), Some(delivery(2)));
+    drop(store);
+    SqliteStore::open(dir.path()).unwrap();
+}
+
 #[test]
 fn a_damaged_file_is_told_with_a_way_out() {
     let dir = tempfile::tempdir().unwrap();
@@ -191,7 +271,7 @@ fn a_newer_file_is_not_touched() {
     drop(SqliteStore::open(dir.path()).unwrap());
     let connection = Connection::open(dir.path().join("state.db")).unwrap();
     connection
-        .pragma_update(None, "user_version", VERSION + 1)
+        .pragma_update(None, "user_version", tables::VERSION + 1)
         .unwrap();
     let refused = SqliteStore::open(dir.path()).err().unwrap();
     assert!(refused.to_string().contains("newer version"), "{refused}");
