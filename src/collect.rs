@@ -8,41 +8,54 @@
 //!    is it?)    to the end)  count has changed)
 //! ```
 //!
+//! The rules of collecting, by name, and where each is kept:
+//!
+//! | rule | what it says | where |
+//! |---|---|---|
+//! | position | a time, and the ids of all that was handed out from it on; it stays two minutes behind | [`ledger`], [`course`] |
+//! | walk | one ascending query, page by page; a failure ends it, the next is a new one | [`walk`], [`reading`] |
+//! | defects | a page that is not what it says is an error, never an end | [`page`] |
+//! | tiles | what is settled: time ranges with their rows and ids | [`tiles`] |
+//! | reconcile | JumpCloud's count of the tiles is compared, what differs is read again | [`audit`], [`repair`] |
+//! | now | JumpCloud's `Date` and the time since; nothing is compared before an answer | [`crate::clock`], [`choose`] |
+//! | changes | of settings, retention or owner between runs; what lies before is filled without repeats | [`changes`], [`fill`], [`retention`] |
+//! | drift | which event types the tenant has that nobody maps | [`crate::survey`] |
+//!
 //! [`choose`] alone decides what is next; [`walk`] alone reads pages, whatever
-//! for, row by row ([`course`]); [`audit`] alone compares counts. They never call each other: all that
-//! they know lies in [`memory`], in the [`ledger`] and its [`tiles`]. A failure
-//! ends what is under way, and the next poll chooses anew from what was handed
-//! out.
+//! for, row by row ([`course`]); [`audit`] alone compares counts. They never
+//! call each other: all that they know lies in [`memory`]. A failure ends what
+//! is under way, and the next poll chooses anew from what was handed out.
 
 pub mod account;
 mod answer;
 pub mod audit;
 pub mod call;
+mod changes;
 mod choose;
 pub mod course;
+mod cycle;
+pub mod fill;
 pub mod lateness;
 pub mod ledger;
 pub mod memory;
 pub mod page;
+mod reading;
 pub mod repair;
 pub mod retention;
 pub mod tiles;
 pub mod walk;
 
-use self::account::Account;
 use self::audit::Audit;
 use self::call::Call;
-use self::choose::{Budget, Cycle};
-use self::course::Desk;
+use self::cycle::{Budget, Cycle};
 use self::memory::Memory;
-use self::repair::{Reader, Repair};
+use self::repair::Repair;
 use self::retention::Retention;
-use self::walk::{Turn, Walk};
+use self::walk::Walk;
 use crate::api::{self, Query, Request};
-use crate::batch::{Batch, Limits, Output, Progress};
+use crate::batch::{Batch, Limits, Progress};
 use crate::clock::{Clock, Reading, rfc3339};
 use crate::error::{Error, Problem, Result};
-use crate::refusal;
 use crate::settings::Settings;
 use crate::state::{Owner, Restored, Slot, Write};
 
@@ -312,124 +325,11 @@ impl Collector {
         }
     }
 
-    /// Whether the fill has come further than here.
-    fn has_filled(&self, position: i64) -> bool {
-        let fill = self.memory.as_ref().and_then(|memory| memory.fill.as_ref());
-        fill.is_some_and(|fill| fill.ledger.position() > position)
-    }
-
-    /// Reads rows, as far as what has come allows.
-    fn read_on(&mut self, shared: &mut Shared<'_>) -> std::result::Result<Need, Halt> {
-        let now = shared.now();
-        let (Work::Walk(walk, reason), Some(memory)) = (&mut self.work, &mut self.memory) else {
-            return Ok(Need::Caught);
-        };
-        let mut reader;
-        let account: &mut dyn Account = match (&mut *reason, &mut memory.fill) {
-            (Reason::Repair(repair), _) => {
-                let (tiles, undated) = memory.ledger.tiles_and_undated();
-                reader = Reader {
-                    repair,
-                    tiles,
-                    undated,
-                    lateness: &mut memory.lateness,
-                    now,
-                };
-                &mut reader
-            }
-            (Reason::Fill, Some(fill)) => &mut fill.ledger,
-            (Reason::Fill | Reason::Follow, _) => &mut memory.ledger,
-        };
-        let before = shared.batch.counters.received;
-        let settings = shared.settings;
-        let turn = walk.advance(&mut Desk {
-            account,
-            organization: &mut self.owner.organization,
-            batch: shared.batch,
-            limits: shared.limits,
-            output: Output {
-                types: settings.event_types,
-                include_raw: settings.include_raw,
-            },
-            received: shared.received,
-        });
-        let rows = shared.batch.counters.received - before;
-        self.broken &= shared.batch.is_empty();
-        self.backlog = self.backlog.map(|backlog| backlog.saturating_sub(rows));
-        match turn {
-            Turn::Read(request) => Ok(Need::Read(request)),
-            Turn::HandOut => Ok(Need::HandOut),
-            Turn::Ask(cursor) => {
-                let body = walk.query().events(walk.limit(), Some(&cursor));
-                let id = next_id(shared.last_request);
-                walk.asked(id, cursor);
-                Ok(Need::Send(id, self.request(shared, "/events", body)))
-            }
-            Turn::End => {
-                self.ended(shared);
-                // What was read is not kept waiting for what comes next.
-                match shared.batch.is_empty() {
-                    true => self.choose(shared),
-                    false => Ok(Need::HandOut),
-                }
-            }
-            Turn::Enough => {
-                match reason {
-                    Reason::Follow => self.cycle.follow(shared.reading.monotonic),
-                    Reason::Fill => self.cycle.filled = true,
-                    Reason::Repair(_) => (self.audit, self.cycle.audited) = (None, true),
-                }
-                Err(Halt::Restart)
-            }
-            Turn::Restart => {
-                self.mixed = walk.is_mixed();
-                Err(Halt::Restart)
-            }
-            Turn::Fail(error) => Err(error.into()),
-            Turn::Garbage(bytes) => Err(refusal::no_array(self.asked(shared), &bytes).into()),
-        }
-    }
-
     /// Takes the value of the key that was to be loaded.
     pub fn load(&mut self, value: Option<&[u8]>) -> Result<()> {
         match &mut self.work {
             Work::Load(repair) => repair.load(value).ok_or_else(|| self.slot.corrupt()),
             _ => Ok(()),
-        }
-    }
-
-    /// A walk has read all that it was for.
-    fn ended(&mut self, shared: &Shared<'_>) {
-        let work = std::mem::replace(&mut self.work, Work::None);
-        let (Work::Walk(walk, reason), Some(memory)) = (work, &mut self.memory) else {
-            return;
-        };
-        self.established = true;
-        match reason {
-            Reason::Follow => {
-                self.mixed = false;
-                self.backlog = self.backlog.map(|_| 0);
-                self.cycle.follow(shared.reading.monotonic);
-            }
-            Reason::Fill => {
-                self.cycle.filled = true;
-                if memory.fill.as_ref().is_some_and(memory::Fill::is_done) {
-                    memory.end_fill();
-                    self.audit = None;
-                }
-            }
-            Reason::Repair(repair) => {
-                let from = repair.from();
-                let tiles = memory.ledger.tiles_mut();
-                repair.finish(tiles);
-                if walk.met_end() {
-                    // No edge, for `end_time` may be read either way.
-                    tiles.unedge(from);
-                    self.audit = None;
-                } else if let Some(audit) = &mut self.audit {
-                    audit.reread(tiles);
-                }
-            }
         }
     }
 

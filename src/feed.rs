@@ -25,15 +25,16 @@
 //! Several organisations take turns, a batch each. The clock is read by whoever
 //! drives, and handed in with every call; monotonic times must not go back.
 
-use crate::api::{Head, Request};
-use crate::authorize::{Gate, Passed};
-use crate::batch::{Batch, Limits, Next};
+mod machine;
+mod turns;
+
+pub use self::machine::{Input, Machine, Step};
+use crate::authorize::Gate;
+use crate::batch::{Batch, Limits};
 use crate::clock::{Clock, Reading};
-use crate::collect::{Collector, Halt, Need, RequestId, Shared};
+use crate::collect::{Collector, RequestId};
 use crate::credential::Credential;
 use crate::error::{Error, Failure, Result};
-use crate::finding::Kind;
-use crate::refusal::Cause;
 use crate::settings::{Authorization, Settings};
 use crate::state::{Restoring, Write};
 
@@ -41,47 +42,6 @@ use crate::state::{Restoring, Write};
 /// organisation's: these come and go, and a batch may be acked before the first
 /// of them has a position.
 const SEQUENCE_KEY: &str = "sequence";
-
-/// What came of an open request.
-#[derive(Debug)]
-pub enum Input {
-    /// Status and headers.
-    Head(Head),
-    /// Some bytes of the body.
-    Body(Vec<u8>),
-    /// The end of the body.
-    End,
-    /// It failed.
-    Failed(Cause),
-    /// Nothing, until the time given.
-    Nothing,
-}
-
-/// What to do next.
-#[derive(Debug)]
-pub enum Step {
-    /// Send this request.
-    Send(RequestId, Request),
-    /// Read the stored value of this key.
-    Load(String),
-    /// Wait for the next input of this request, until this monotonic time (ms)
-    /// at most.
-    Read(RequestId, u64),
-    /// Drop this request.
-    Drop(RequestId),
-    /// Nothing: the result is there to be taken.
-    Done,
-}
-
-/// What can be driven: a [`Feed`] that polls, or a [`crate::check::Check`].
-pub trait Machine {
-    /// What to do next.
-    fn step(&mut self, reading: Reading) -> Step;
-    /// Takes what came of the request that was to be read.
-    fn handle(&mut self, id: RequestId, input: Input, reading: Reading);
-    /// Takes the value of the key that was to be loaded; none: there is none.
-    fn load(&mut self, value: Option<Vec<u8>>, reading: Reading);
-}
 
 /// One collection.
 #[derive(Debug)]
@@ -356,180 +316,6 @@ impl Feed {
         match self.restoring {
             Some(_) => Err(out_of_order("the stored state was not read")),
             None => Ok(()),
-        }
-    }
-
-    fn lend(&mut self, limits: Limits, reading: Reading) -> (&mut Collector, Shared<'_>) {
-        // The turn is always one of the members: there is at least one.
-        let n = self.turn.min(self.members.len().saturating_sub(1));
-        #[expect(clippy::indexing_slicing, reason = "there is at least one member")]
-        let collector = &mut self.members[n].collector;
-        let shared = Shared {
-            settings: &self.settings,
-            clock: &mut self.clock,
-            reading,
-            batch: &mut self.batch,
-            limits,
-            last_request: &mut self.last_request,
-            received: &mut self.received,
-        };
-        (collector, shared)
-    }
-
-    fn finish(&mut self, result: Result<()>) {
-        if let Some(polling) = &mut self.polling {
-            polling.result = Some(result);
-        }
-    }
-
-    /// What is under way ends. What was read before a failure comes out first.
-    fn halt(&mut self, halt: Halt, reading: Reading) {
-        let several = self.members.len() > 1;
-        let due = reading
-            .monotonic
-            .saturating_add(self.settings.poll_interval);
-        let Some(member) = self.members.get_mut(self.turn) else {
-            return;
-        };
-        self.dropped.extend(member.collector.abandon());
-        let Halt::Failed(error) = halt else { return };
-        let error = self.gate.hide(member.collector.with_deadline(error));
-        if !several {
-            if self.batch.counters.received == 0 {
-                return self.finish(Err(error));
-            }
-            member.failure = Some(error);
-            return self.finish(Ok(()));
-        }
-        self.batch.find(Kind::OrganizationFailed, error.in_full());
-        (member.due, member.failed) = (due, Some(error));
-        if self.members.iter().all(|member| member.failed.is_some()) {
-            let failed = self
-                .members
-                .iter_mut()
-                .filter_map(|member| member.failed.take());
-            let error = Error::of_all(failed);
-            if let Some(member) = self.members.get_mut(self.turn) {
-                member.failure = error;
-            }
-        }
-        self.finish(Ok(()));
-    }
-
-    /// The poll ends without a failure: if it brought something, one before is
-    /// over.
-    fn rest(&mut self) {
-        if self.batch.counters.received > 0
-            && let Some(member) = self.members.get_mut(self.turn)
-        {
-            member.failed = None;
-        }
-        self.finish(Ok(()));
-    }
-
-    /// Idle only if nothing is open and nobody is due.
-    fn next_poll(&self, reading: Reading) -> Next {
-        let open = |member: &Member| {
-            member.failure.is_some() || !member.collector.open_requests().is_empty()
-        };
-        let due = self
-            .members
-            .iter()
-            .map(|member| member.due)
-            .min()
-            .unwrap_or_default();
-        if self.members.iter().any(open) || due <= reading.monotonic {
-            return Next::More;
-        }
-        Next::Idle(due - reading.monotonic)
-    }
-
-    /// What to do next, without a credential.
-    fn want(&mut self, reading: Reading) -> Step {
-        loop {
-            if let Some(request) = self.dropped.pop() {
-                return Step::Drop(request);
-            }
-            let Some(Polling {
-                limits,
-                until,
-                result: None,
-            }) = self.polling
-            else {
-                return Step::Done;
-            };
-            let Some(member) = self.members.get_mut(self.turn) else {
-                return Step::Done;
-            };
-            if let Some(error) = member.failure.take() {
-                // The host waits now; then all are asked again.
-                self.members.iter_mut().for_each(|member| member.due = 0);
-                self.finish(Err(error));
-                continue;
-            }
-            let (collector, mut shared) = self.lend(limits, reading);
-            match collector.next(&mut shared) {
-                Ok(Need::Send(id, request)) => return Step::Send(id, request),
-                Ok(Need::Load(key)) => return Step::Load(key),
-                Ok(Need::Read(id)) if reading.monotonic < until => return Step::Read(id, until),
-                Ok(Need::Read(_) | Need::HandOut) => self.rest(),
-                Ok(Need::Caught) => {
-                    let due = reading
-                        .monotonic
-                        .saturating_add(self.settings.poll_interval);
-                    if let Some(member) = self.members.get_mut(self.turn) {
-                        (member.due, member.failed) = (due, None);
-                    }
-                    self.finish(Ok(()));
-                }
-                Err(halt) => self.halt(halt, reading),
-            }
-        }
-    }
-
-    /// Takes what came of a request.
-    fn take(&mut self, id: RequestId, input: Input, reading: Reading) {
-        if matches!(input, Input::Nothing) {
-            return self.rest();
-        }
-        let Some(Polling { limits, .. }) = self.polling else {
-            return;
-        };
-        let (collector, mut shared) = self.lend(limits, reading);
-        let handled = collector.handle(id, input, &mut shared);
-        if let Err(halt) = handled {
-            self.halt(halt, reading);
-        }
-    }
-}
-
-impl Machine for Feed {
-    fn step(&mut self, reading: Reading) -> Step {
-        loop {
-            let step = self.want(reading);
-            match self.gate.pass(step, reading) {
-                Passed::Step(step) => {
-                    let sent = matches!(step, Step::Send(..));
-                    self.batch.counters.requests += u64::from(sent);
-                    return step;
-                }
-                Passed::Held => {}
-                Passed::Input(id, input) => self.take(id, input, reading),
-            }
-        }
-    }
-
-    fn handle(&mut self, id: RequestId, input: Input, reading: Reading) {
-        if let Some((id, input)) = self.gate.handle(id, input, reading) {
-            self.take(id, input, reading);
-        }
-    }
-
-    fn load(&mut self, value: Option<Vec<u8>>, reading: Reading) {
-        let member = self.members.get_mut(self.turn);
-        let loaded = member.map_or(Ok(()), |member| member.collector.load(value.as_deref()));
-        if let Err(error) = loaded {
-            self.halt(error.into(), reading);
         }
     }
 }

@@ -17,8 +17,9 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
 
 use self::head::{Blob, FillHead, Head, LedgerHead, Values};
+use crate::collect::fill::Fill;
 use crate::collect::ledger::{Identity, Known, Ledger};
-use crate::collect::memory::{Fill, Memory};
+use crate::collect::memory::Memory;
 use crate::collect::tiles::{self, Keys, Tiles};
 use crate::error::{Error, Failure};
 

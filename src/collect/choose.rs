@@ -2,15 +2,14 @@
 
 use super::audit::{Audit, Task};
 use super::course::{FUTURE_CROWD, MAX_FUTURE};
+use super::cycle::Cycle;
 use super::ledger::Ledger;
-use super::memory::Memory;
 use super::repair::Repair;
 use super::tiles::Scope;
 use super::walk::Walk;
 use super::{Call, Collector, Halt, Need, Reason, RequestId, Shared, Work, next_id};
 use crate::api::{MAX_LIMIT, Query};
 use crate::clock::rfc3339;
-use crate::error::{Error, Result};
 use crate::expiry;
 use crate::finding::Kind;
 use crate::mapping;
@@ -24,71 +23,13 @@ const FIRST_LOOK: i64 = 3_600_000;
 /// An audit begins so long after the last one, in ms.
 const AUDIT_EVERY: i64 = 300_000;
 
-/// An audit and its repairs make so many requests a minute; the rest waits for
-/// the next cycle.
-const REQUESTS_A_MINUTE: u32 = 60;
-
-/// How far this cycle has come.
-#[derive(Debug, Default)]
-pub struct Cycle {
-    /// All that is new is read.
-    followed: bool,
-    /// When it was, by the monotonic clock.
-    since: u64,
-    /// Something else was begun after that: only then is there a next cycle, or
-    /// with short ones it would never come to it.
-    went_on: bool,
-    /// An audit has ended.
-    pub audited: bool,
-    /// What lies before has been read, as far as it can be.
-    pub filled: bool,
-}
-
-/// The requests of audits within a minute.
-#[derive(Debug, Default)]
-pub struct Budget {
-    /// When the minute began, by the monotonic clock.
-    since: u64,
-    spent: u32,
-}
-
-impl Cycle {
-    /// All that is new is read.
-    pub fn follow(&mut self, monotonic: u64) {
-        (self.followed, self.since) = (true, monotonic);
-    }
-
-    /// Follows once more. What was filled as far as it can be, stays so.
-    fn begin(&mut self) {
-        (self.followed, self.went_on, self.audited) = (false, false, false);
-    }
-
-    /// There may be something new again.
-    pub fn is_over(&self, shared: &Shared<'_>) -> bool {
-        let spent = shared.reading.monotonic.saturating_sub(self.since);
-        spent >= shared.settings.poll_interval
-    }
-}
-
-impl Budget {
-    /// Takes one request from it, if there is one.
-    fn take(&mut self, monotonic: u64) -> bool {
-        if monotonic.saturating_sub(self.since) >= 60_000 {
-            (self.since, self.spent) = (monotonic, 0);
-        }
-        let left = self.spent < REQUESTS_A_MINUTE;
-        self.spent += u32::from(left);
-        left
-    }
-}
-
 impl Collector {
     /// Chooses what to do next, and begins it.
     pub(super) fn choose(&mut self, shared: &mut Shared<'_>) -> std::result::Result<Need, Halt> {
         let Some(now) = shared.clock.now(shared.reading) else {
             return Ok(self.probe(shared));
         };
-        self.prepare(now, shared)?;
+        self.meet_changes(now, shared)?;
         self.warn_of_expiry(now, shared);
         if let Some(need) = self.size(now, shared) {
             return Ok(need);
@@ -135,49 +76,6 @@ impl Collector {
             return None;
         }
         Some(self.probe(shared))
-    }
-
-    /// What must be known before anything is read.
-    fn prepare(&mut self, now: i64, shared: &mut Shared<'_>) -> Result<()> {
-        let settings = shared.settings;
-        let start = settings.start.resolve(now);
-        let start = start.map_err(|problem| Error::BadSettings(vec![problem]))?;
-        let kept = self.retention.oldest(now);
-        let memory = self.memory.get_or_insert_with(|| Memory::new(start));
-        // Resolved once, at the first run; later only if it was changed, and one
-        // change after the other.
-        let reach = format!("{:?} within {:?}", settings.start, settings.retention);
-        match &mut memory.fill {
-            Some(fill) => fill.reach(kept, &reach),
-            None => {
-                let before = memory.start.replace(reach.clone());
-                let changed = before.is_some_and(|before| before != reach);
-                if changed && start.max(kept) < memory.ledger.start() {
-                    memory.begin_fill(start.max(kept));
-                }
-            }
-        }
-        let selection = Some(fingerprint(settings));
-        let before = std::mem::replace(&mut memory.selection, selection);
-        if before.is_some() && before != selection {
-            memory.reselect();
-            self.audit = None;
-            let from = rfc3339(memory.ledger.tiles().start());
-            let message = format!(
-                "other event types are selected than before; those that are new are complete from {from}"
-            );
-            shared.batch.find(Kind::NewSelection, message);
-        }
-        let (retention, batch) = (self.retention, &mut *shared.batch);
-        if let Some(fill) = memory.fill.as_mut().filter(|fill| fill.gap.is_none()) {
-            let earlier = retention.keep(&mut fill.ledger, fill.end, now, batch);
-            earlier
-                .into_iter()
-                .for_each(|it| fill.begin_later(it, &reach));
-        }
-        let earlier = retention.keep(&mut memory.ledger, i64::MAX, now, batch);
-        memory.begin_later(earlier, &reach);
-        Ok(())
     }
 
     /// Reads what is new. None: there can't be anything.
@@ -379,15 +277,6 @@ impl Collector {
 /// Whether it is a day since something was last done.
 fn a_day_passed(last: Option<i64>, now: i64) -> bool {
     last.is_none_or(|last| now.saturating_sub(last) >= DAY)
-}
-
-/// Which events are read and chosen: FNV-1a over services and types.
-fn fingerprint(settings: &Settings) -> u32 {
-    let services = mapping::services(settings.event_types).join(",");
-    let text = format!("{services} {:?}", settings.event_types);
-    text.bytes().fold(0x811c_9dc5, |hash, byte| {
-        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-    })
 }
 
 impl Ledger {

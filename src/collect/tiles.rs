@@ -17,11 +17,14 @@
 //! Whether `end_time` is inclusive isn't documented. So an edge lies where no
 //! known event is within 1 ms, and either reading gives the same rows.
 
+mod aging;
 pub mod ids;
+mod tile;
 
 use std::collections::VecDeque;
 
 pub use self::ids::{Ids, Keys, merge, split};
+pub use self::tile::Tile;
 use super::ledger::Identity;
 
 /// Rows after which a tile is closed at the next edge, while it is younger
@@ -32,39 +35,9 @@ const OLD_ROWS: u64 = 400;
 /// Events younger than this are the likeliest to have late neighbours, in ms.
 const YOUNG: i64 = 86_400_000;
 
-/// The longest tile that comes of joining small ones, in ms.
-const MAX_SPAN: i64 = 6 * 3_600_000;
-
 /// The least distance between two events that have an edge between them, in ms:
 /// event, nothing, edge, nothing, event.
 const MIN_GAP: i64 = 4;
-
-/// The most tiles, and the most ids in them.
-const MAX_TILES: usize = 4_096;
-const MAX_IDS: u64 = 2_000_000;
-
-/// Tiles that must be read again are joined up to so many rows.
-const STALE_ROWS: u64 = 1_000;
-
-/// What is known of a time range.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Tile {
-    /// Its first ms since 1970 UTC,
-    pub from: i64,
-    /// and the first one after it.
-    pub to: i64,
-    /// All rows of the last complete reading, whatever was emitted.
-    pub rows: u64,
-    /// What the count has beyond these rows even after they were read again,
-    pub surplus: i64,
-    /// and what it had the last time.
-    pub unhealed: i64,
-    /// Its rows are no longer those of the present query: it must be read
-    /// again, whatever the count says.
-    pub stale: bool,
-    /// What was handed out.
-    pub ids: Ids,
-}
 
 /// Everything settled, as far back as late events are looked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -97,38 +70,6 @@ impl Default for Scope {
             oldest: i64::MIN,
             kept: i64::MIN,
         }
-    }
-}
-
-impl Tile {
-    fn empty(from: i64) -> Self {
-        Self {
-            from,
-            to: from,
-            ..Self::default()
-        }
-    }
-
-    /// What the count should be.
-    pub fn expected(&self) -> u64 {
-        self.rows.saturating_add_signed(self.surplus)
-    }
-
-    /// Appends the tile that follows.
-    fn join(&mut self, next: Self) {
-        self.to = next.to;
-        self.rows += next.rows;
-        self.surplus += next.surplus;
-        self.unhealed = 0;
-        self.stale |= next.stale;
-        self.ids.append(next.ids);
-    }
-
-    /// Whether the tile that follows may be joined to it, for so many rows.
-    fn takes(&self, next: &Self, rows: u64) -> bool {
-        let fits = next.rows == 0 || self.rows + next.rows <= rows;
-        let span = next.to.saturating_sub(self.from);
-        self.to == next.from && self.stale == next.stale && fits && span <= MAX_SPAN
     }
 }
 
@@ -296,45 +237,6 @@ impl Tiles {
         }
     }
 
-    /// Another selection of events from now on: everything is to be read once
-    /// more, in larger parts.
-    pub fn make_stale(&mut self) {
-        self.open.stale = true;
-        self.closed.iter_mut().for_each(|tile| tile.stale = true);
-        self.join_where(|tile, next| tile.takes(next, STALE_ROWS));
-    }
-
-    /// Drops what is too old and joins what has aged. True: there were too many
-    /// ids, and the oldest tiles went before their time.
-    pub fn age(&mut self) -> bool {
-        let Scope { now, oldest, kept } = self.scope;
-        while self
-            .closed
-            .front()
-            .is_some_and(|tile| tile.to <= oldest || tile.from < kept)
-        {
-            self.drop_oldest();
-        }
-        let mut ids: u64 = self.closed.iter().map(|tile| tile.ids.len()).sum();
-        let crowded = ids > MAX_IDS;
-        while ids > MAX_IDS {
-            ids -= self.drop_oldest();
-        }
-        let young = now.saturating_sub(YOUNG);
-        self.join_where(|tile, next| next.to <= young && tile.takes(next, OLD_ROWS));
-        let mut rows = ROWS;
-        while self.closed.len() > MAX_TILES && rows < MAX_IDS {
-            rows *= 2;
-            let mut excess = self.closed.len() - MAX_TILES;
-            self.join_where(|tile, next| {
-                let join = excess > 0 && tile.takes(next, rows);
-                excess -= usize::from(join);
-                join
-            });
-        }
-        crowded
-    }
-
     /// Forgets everything at or after `to`. What the tile of that moment had
     /// before it is to be read again.
     pub fn rewind(&mut self, to: i64) {
@@ -429,26 +331,6 @@ impl Tiles {
                 _ => self.closed.push_back(tile),
             }
         }
-    }
-
-    fn join_where(&mut self, mut join: impl FnMut(&Tile, &Tile) -> bool) {
-        let tiles = std::mem::take(&mut self.closed);
-        for tile in tiles {
-            match self.closed.back_mut() {
-                Some(before) if join(before, &tile) => before.join(tile),
-                _ => self.closed.push_back(tile),
-            }
-        }
-    }
-
-    /// Drops the oldest tile; how many ids it had.
-    fn drop_oldest(&mut self) -> u64 {
-        let Some(tile) = self.closed.pop_front() else {
-            return 0;
-        };
-        let ids = tile.ids.len();
-        self.dropped.extend(tile.ids.into_keys());
-        ids
     }
 }
 

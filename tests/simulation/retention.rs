@@ -3,7 +3,7 @@
 use jumpcloud::clock::rfc3339;
 use jumpcloud_simulator::{Event, Fault, Rule};
 
-use crate::events::events;
+use crate::events::{event, events};
 use crate::world::{EPOCH, World};
 
 const HOUR: i64 = 3_600_000;
@@ -140,7 +140,9 @@ fn missing(world: &World, days: i64) -> usize {
 /// A feed of ten days, an event each two hours, that stood still for 40 days
 /// and was told that 15 days are kept.
 fn with_a_gap(retention_days: u32) -> World {
-    let all = events(0, 600, EPOCH - 10 * DAY, DAY / 12);
+    let mut all = events(0, 600, EPOCH - 10 * DAY, DAY / 12);
+    // Not settled yet when the feed stops: emitted, and after its position.
+    all.push(event(0, "user_create", "edge", EPOCH + HOUR + 240_000));
     let mut world = World::of(all, &settings("9d", retention_days));
     world.poll_all().unwrap();
     assert_eq!(missing(&world, 8), 0);

@@ -1,3 +1,4 @@
+use super::aging::MAX_TILES;
 use super::*;
 
 const DAY: i64 = YOUNG;

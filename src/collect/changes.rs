@@ -1,0 +1,97 @@
+//! What has changed since the last run: the settings, and what JumpCloud still
+//! keeps. Looked at before anything is read.
+//!
+//! | change | what becomes of it |
+//! |---|---|
+//! | an earlier `start`, a larger `retention_days` | what lies before is read, once ([`super::fill`]) |
+//! | other `event_types` | what is settled is read once more, for the new ones |
+//! | the position is older than what is kept | a gap, from when to when |
+//!
+//! Another address or another organisation under the same name stops the feed:
+//! [`Collector::restore`], [`super::course`].
+
+use super::memory::Memory;
+use super::{Collector, Shared};
+use crate::clock::rfc3339;
+use crate::error::{Error, Result};
+use crate::finding::Kind;
+use crate::mapping;
+use crate::settings::Settings;
+
+impl Collector {
+    /// Meets every change, at this time (ms since 1970 UTC).
+    pub(super) fn meet_changes(&mut self, now: i64, shared: &mut Shared<'_>) -> Result<()> {
+        let settings = shared.settings;
+        let start = settings.start.resolve(now);
+        let start = start.map_err(|problem| Error::BadSettings(vec![problem]))?;
+        self.memory.get_or_insert_with(|| Memory::new(start));
+        let reach = format!("{:?} within {:?}", settings.start, settings.retention);
+        self.reach_back(start, &reach, now);
+        self.select_anew(shared);
+        self.keep_within_retention(&reach, now, shared);
+        Ok(())
+    }
+
+    /// An earlier start, or more that is kept. The start is resolved once, at
+    /// the first run; later only if it was changed, and one change after the
+    /// other.
+    fn reach_back(&mut self, start: i64, reach: &str, now: i64) {
+        let kept = self.retention.oldest(now);
+        let Some(memory) = &mut self.memory else {
+            return;
+        };
+        match &mut memory.fill {
+            Some(fill) => fill.reach(kept, reach),
+            None => {
+                let before = memory.start.replace(reach.to_owned());
+                let changed = before.is_some_and(|before| before != reach);
+                if changed && start.max(kept) < memory.ledger.start() {
+                    memory.begin_fill(start.max(kept));
+                }
+            }
+        }
+    }
+
+    /// Another selection of event types.
+    fn select_anew(&mut self, shared: &mut Shared<'_>) {
+        let Some(memory) = &mut self.memory else {
+            return;
+        };
+        let selection = Some(fingerprint(shared.settings));
+        let before = std::mem::replace(&mut memory.selection, selection);
+        if before.is_some() && before != selection {
+            memory.reselect();
+            self.audit = None;
+            let from = rfc3339(memory.ledger.tiles().start());
+            let message = format!(
+                "other event types are selected than before; those that are new are complete from {from}"
+            );
+            shared.batch.find(Kind::NewSelection, message);
+        }
+    }
+
+    /// What is no longer kept is a gap under these settings.
+    fn keep_within_retention(&mut self, reach: &str, now: i64, shared: &mut Shared<'_>) {
+        let (retention, batch) = (self.retention, &mut *shared.batch);
+        let Some(memory) = &mut self.memory else {
+            return;
+        };
+        if let Some(fill) = memory.fill.as_mut().filter(|fill| fill.gap.is_none()) {
+            let earlier = retention.keep(&mut fill.ledger, fill.end, now, batch);
+            earlier
+                .into_iter()
+                .for_each(|it| fill.begin_later(it, reach));
+        }
+        let earlier = retention.keep(&mut memory.ledger, i64::MAX, now, batch);
+        memory.begin_later(earlier, reach);
+    }
+}
+
+/// Which events are read and chosen: FNV-1a over services and types.
+fn fingerprint(settings: &Settings) -> u32 {
+    let services = mapping::services(settings.event_types).join(",");
+    let text = format!("{services} {:?}", settings.event_types);
+    text.bytes().fold(0x811c_9dc5, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    })
+}
