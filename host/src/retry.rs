@@ -44,10 +44,10 @@ impl Retry {
                 }
                 return Ok(Duration::ZERO);
             }
-            Kind::Unavailable | Kind::Protocol | Kind::SinkUnavailable => e
+            _ if e.is_transient() => e
                 .retry_after()
                 .map_or_else(|| backoff(self.failures), within_bounds),
-            Kind::Authentication | Kind::Permission | Kind::NotEntitled if !once => REFUSED,
+            _ if e.is_refusal() && !once => REFUSED,
             Kind::Configuration if !once && self.has_worked => REFUSED,
             _ => return Err(e),
         };

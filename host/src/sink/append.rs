@@ -8,16 +8,20 @@
 //! was renamed meanwhile (logrotate's `create`) is found in its folder by the
 //! inode and the time at which it was made.
 
+mod open;
+
 use std::collections::HashMap;
-use std::fs::{DirBuilder, File, Metadata, TryLockError};
-use std::io::{self, Seek};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::open::try_out;
+use self::open::{lock, open_or_create};
 use crate::error::{Error, Result};
 use crate::failpoint;
 
@@ -225,108 +229,11 @@ fn make_room(open: &mut HashMap<PathBuf, File>) {
     }
 }
 
-/// Opens and locks a file; makes it, and the folders it is in, if need be.
-fn open_or_create(path: &Path, mode: u32) -> io::Result<File> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    if let Some(folder) = folder {
-        make_folders(folder)?;
-    }
-    let existing = File::options().read(true).write(true).open(path);
-    let file = match existing {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            let file = File::options()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .mode(mode)
-                .open(path)?;
-            // The file's name is durable only when its folder is.
-            File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
-            file
-        }
-        other => other?,
-    };
-    has_places(&file)?;
-    lock(&file)?;
-    Ok(file)
-}
-
-/// Fails for a pipe or a terminal: lines can't be put at a place there.
-fn has_places(mut file: &File) -> io::Result<()> {
-    file.stream_position().map(drop).map_err(|_| {
-        io::Error::other("it is a pipe or a terminal, to which the sink `stdout` can write")
-    })
-}
-
-/// Tries whether the file could be written: it is a file and writable; or it is
-/// not there, and its folder, or the nearest one that is there, is writable.
-pub(crate) fn try_out(path: &Path) -> Result<()> {
-    let wrong = |what: &str| {
-        let message = format!("`{}` can't be written: {what}", path.display());
-        Err(Error::sink(message))
-    };
-    match std::fs::metadata(path) {
-        Ok(found) if found.is_dir() => return wrong("it is a folder"),
-        Ok(_) => {
-            let opened = File::options().read(true).write(true).open(path);
-            let tried = opened.and_then(|file| has_places(&file));
-            return tried.or_else(|e| wrong(&e.to_string()));
-        }
-        Err(_) => {}
-    }
-    let folders = path.ancestors().skip(1);
-    let folder = folders
-        .map(|folder| {
-            if folder.as_os_str().is_empty() {
-                Path::new(".")
-            } else {
-                folder
-            }
-        })
-        .find(|folder| folder.exists());
-    let Some(folder) = folder else {
-        return wrong("none of its folders is there");
-    };
-    let probe = folder.join(format!(".source-host-{}", std::process::id()));
-    let tried = File::create_new(&probe).and_then(|_| std::fs::remove_file(&probe));
-    match tried {
-        Ok(()) => Ok(()),
-        Err(e) => wrong(&format!("in `{}`: {e}", folder.display())),
-    }
-}
-
-/// Makes a folder and those it is in, each of them durably.
-fn make_folders(folder: &Path) -> io::Result<()> {
-    let missing: Vec<&Path> = folder
-        .ancestors()
-        .filter(|ancestor| !ancestor.as_os_str().is_empty())
-        .take_while(|ancestor| !ancestor.exists())
-        .collect();
-    DirBuilder::new().recursive(true).create(folder)?;
-    for made in missing.iter().rev() {
-        let parent = made
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty());
-        File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
-    }
-    Ok(())
-}
-
 /// When a file was made, in ns since 1970, where the file system tells. An
 /// inode's number alone is soon used again.
 fn born_at(metadata: &Metadata) -> Option<u64> {
     let born = metadata.created().ok()?.duration_since(UNIX_EPOCH).ok()?;
     u64::try_from(born.as_nanos()).ok()
-}
-
-fn lock(file: &File) -> io::Result<()> {
-    file.try_lock().map_err(|e| match e {
-        TryLockError::WouldBlock => io::Error::other("another process or feed is writing to it"),
-        TryLockError::Error(e) => e,
-    })
 }
 
 async fn blocking<T: Send + 'static>(
@@ -339,195 +246,4 @@ async fn blocking<T: Send + 'static>(
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::fd::AsRawFd;
-
-    use bytes::Bytes;
-
-    use super::*;
-
-    const LINES: Bytes = Bytes::from_static(b"one\ntwo\n");
-
-    async fn plan(path: &Path) -> Append {
-        Files::new(0o644)
-            .plan(path.to_owned(), vec![(0, 8)])
-            .await
-            .unwrap()
-    }
-
-    async fn deliver(append: &Append) {
-        Files::new(0o644)
-            .deliver(append.clone(), LINES)
-            .await
-            .unwrap();
-    }
-
-    fn text(path: &Path) -> String {
-        std::fs::read_to_string(path).unwrap()
-    }
-
-    #[tokio::test]
-    async fn delivering_twice_writes_once() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("new/out.ndjson");
-        let append = plan(&path).await;
-        deliver(&append).await;
-        deliver(&append).await;
-        assert_eq!(text(&path), "one\ntwo\n");
-        let next = plan(&path).await;
-        deliver(&next).await;
-        deliver(&next).await;
-        assert_eq!(text(&path), "one\ntwo\none\ntwo\n");
-    }
-
-    #[tokio::test]
-    async fn a_half_written_delivery_is_completed() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("out");
-        std::fs::write(&path, "old\n").unwrap();
-        let append = plan(&path).await;
-        std::fs::write(&path, "old\none\ntw").unwrap();
-        deliver(&append).await;
-        assert_eq!(text(&path), "old\none\ntwo\n");
-    }
-
-    #[tokio::test]
-    async fn a_renamed_file_is_found() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("out");
-        let append = plan(&path).await;
-        std::fs::rename(&path, dir.path().join("out.1")).unwrap();
-        std::fs::write(&path, "new\n").unwrap();
-        deliver(&append).await;
-        assert_eq!(text(&dir.path().join("out.1")), "one\ntwo\n");
-        assert_eq!(text(&path), "new\n");
-    }
-
-    #[tokio::test]
-    async fn what_somebody_else_wrote_there_is_kept() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("out");
-        let append = plan(&path).await;
-        std::fs::write(&path, "theirs\n").unwrap();
-        deliver(&append).await;
-        assert_eq!(text(&path), "theirs\none\ntwo\n");
-    }
-
-    #[tokio::test]
-    async fn another_file_with_the_same_inode_is_left_alone() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("out");
-        let planned = plan(&path).await;
-        // What a file system may do: the number is given again.
-        let other = dir.path().join("notes");
-        std::fs::rename(&path, &other).unwrap();
-        let append = Append {
-            born: planned.born.map(|born| born - 1),
-            ..planned
-        };
-        deliver(&append).await;
-        assert_eq!(text(&other), "");
-        assert_eq!(text(&path), "one\ntwo\n");
-    }
-
-    #[tokio::test]
-    async fn a_lost_or_shortened_file_gets_the_lines_at_its_end() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("out");
-        std::fs::write(&path, "older\n").unwrap();
-        let append = plan(&path).await;
-        File::options()
-            .write(true)
-            .open(&path)
-            .unwrap()
-            .set_len(2)
-            .unwrap();
-        deliver(&append).await;
-        assert_eq!(text(&path), "olone\ntwo\n");
-        std::fs::remove_file(&path).unwrap();
-        deliver(&append).await;
-        assert_eq!(text(&path), "one\ntwo\n");
-    }
-
-    #[tokio::test]
-    async fn a_file_that_changes_while_it_is_open_gets_the_lines_at_its_end() {
-        let dir = tempfile::tempdir().unwrap();
-        for (name, becomes) in [("cut", "ol"), ("grown", "older\ntheirs\n")] {
-            let path = dir.path().join(name);
-            std::fs::write(&path, "older\n").unwrap();
-            let files = Files::new(0o644);
-            let append = files.plan(path.clone(), vec![(0, 8)]).await.unwrap();
-            // In its place: the inode stays.
-            std::fs::write(&path, becomes).unwrap();
-            files.deliver(append, LINES).await.unwrap();
-            assert_eq!(text(&path), format!("{becomes}one\ntwo\n"));
-        }
-    }
-
-    #[tokio::test]
-    async fn a_device_is_written_and_a_pipe_refused() {
-        deliver(&plan(Path::new("/dev/null")).await).await;
-        assert!(try_out(Path::new("/dev/null")).is_ok());
-        let (_reader, pipe) = io::pipe().unwrap();
-        let path = PathBuf::from(format!("/dev/fd/{}", pipe.as_raw_fd()));
-        let planned = Files::new(0o644).plan(path.clone(), vec![]).await;
-        for refused in [planned.err(), try_out(&path).err()] {
-            let refused = refused.unwrap().to_string();
-            assert!(refused.contains("the sink `stdout`"), "{refused}");
-        }
-    }
-
-    #[tokio::test]
-    async fn of_many_files_few_stay_open() {
-        let dir = tempfile::tempdir().unwrap();
-        let files = Files::new(0o644);
-        let mut appends = Vec::new();
-        for n in 0..3 * MOST_OPEN {
-            let path = dir.path().join(n.to_string());
-            appends.push(files.plan(path, vec![(0, 8)]).await.unwrap());
-        }
-        for append in &appends {
-            files.deliver(append.clone(), LINES).await.unwrap();
-            assert_eq!(text(&append.path), "one\ntwo\n");
-        }
-        assert!(files.open.lock().unwrap().len() <= MOST_OPEN);
-    }
-
-    #[test]
-    fn what_can_not_be_written_is_found_without_writing() {
-        let dir = tempfile::tempdir().unwrap();
-        let refused = |path: &str| {
-            let tried = try_out(&dir.path().join(path));
-            tried
-                .err()
-                .map(|e| e.to_string().split_once(": ").unwrap().1.to_owned())
-        };
-        assert_eq!(refused("new/deep/out"), None);
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
-        std::fs::create_dir(dir.path().join("out")).unwrap();
-        assert_eq!(refused("out").unwrap(), "it is a folder");
-        std::fs::write(dir.path().join("file"), "a\n").unwrap();
-        assert_eq!(refused("file"), None);
-        assert!(refused("file/out").is_some(), "a file is no folder");
-        assert_eq!(text(&dir.path().join("file")), "a\n");
-    }
-
-    #[tokio::test]
-    async fn the_plan_follows_a_rotated_path_and_locks_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("out");
-        let files = Files::new(0o644);
-        let first = files.plan(path.clone(), vec![(0, 4)]).await.unwrap();
-        files.deliver(first, LINES).await.unwrap();
-        std::fs::rename(&path, dir.path().join("out.1")).unwrap();
-        let second = files.plan(path.clone(), vec![(4, 8)]).await.unwrap();
-        files.deliver(second, LINES).await.unwrap();
-        assert_eq!(text(&dir.path().join("out.1")), "one\n");
-        assert_eq!(text(&path), "two\n");
-        let refused = Files::new(0o644).plan(path, vec![]).await.unwrap_err();
-        assert!(
-            refused.to_string().contains("another process or feed"),
-            "{refused}"
-        );
-    }
-}
+mod tests;
