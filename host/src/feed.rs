@@ -14,25 +14,24 @@
 //! plan that was committed. The outbox holds one batch, and that is the
 //! backpressure.
 
+mod open;
+
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use serde_json::Value;
 
+use self::open::surroundings;
 use crate::bindings::types::{self, Batch, Finding, Next};
-use crate::egress::Rules;
 use crate::engine::Plugin;
 use crate::error::{Error, Kind, Result};
 use crate::failpoint;
 use crate::http::Http;
-use crate::instance::{Instance, Surroundings};
+use crate::instance::Instance;
 use crate::keyvalue::{FeedBucket, Values};
 use crate::options::FeedOptions;
 use crate::outbox::Outbox;
 use crate::retry::{self, MOST_PLUGIN_FAILURES};
-use crate::secrets;
-use crate::sink::Sink;
 use crate::store::{Commit, Status, Store};
 use crate::vault::Vault;
 use crate::verify::verify;
@@ -63,81 +62,6 @@ pub struct Feed {
 }
 
 impl Feed {
-    /// Opens a feed: reads its secrets and has the plugin check its settings,
-    /// all problems at once. No request is sent.
-    pub async fn open(
-        plugin: &Plugin,
-        options: FeedOptions,
-        store: Arc<dyn Store>,
-        sink: Arc<dyn Sink>,
-    ) -> Result<Self> {
-        let (vault, mut problems) = secrets::open(plugin, &options);
-        problems.extend(options.name_problem());
-        let vault = Arc::new(vault);
-        let rules = Rules::new(
-            plugin.settings_schema(),
-            &options.settings,
-            options.allow.clone(),
-        );
-        let http = Http::new(
-            options.name.clone(),
-            rules,
-            vault.clone(),
-            options.limits.clone(),
-            plugin.gates().clone(),
-            options.ca_file.as_deref(),
-        );
-        let http = match http {
-            Ok(http) => Some(Arc::new(http)),
-            Err(e) => {
-                problems.extend_from_slice(e.problems());
-                None
-            }
-        };
-        // What is wrong with them is known, and a secret does not enter a guest.
-        let mut settings = options.settings.clone();
-        plugin
-            .descriptor()
-            .secrets
-            .iter()
-            .for_each(|secret| drop(settings.remove(&secret.name)));
-        let settings = Value::Object(settings).to_string();
-        let bucket = FeedBucket::none();
-        let around = surroundings(plugin, &options, &vault, http.clone(), bucket);
-        let mut instance = Instance::start(plugin.linked(), around).await?;
-        let secrets = secrets::given(plugin, &options, &vault);
-        if let Err(e) = instance.open_feed(&settings, &secrets).await {
-            if e.kind() != Kind::Configuration {
-                return Err(e);
-            }
-            problems.extend_from_slice(e.problems());
-        }
-        let (Some(http), []) = (http, problems.as_slice()) else {
-            return Err(Error::configuration(problems));
-        };
-        let status = store.status(&options.name).await?.unwrap_or_default();
-        let outbox = Outbox::new(
-            options.name.clone(),
-            plugin.clone(),
-            store.clone(),
-            sink,
-            options.dead_letters.clone(),
-        );
-        Ok(Self {
-            plugin: plugin.clone(),
-            options,
-            settings,
-            vault,
-            http,
-            store,
-            outbox,
-            status,
-            instance: None,
-            redo: true,
-            failures: 0,
-        })
-    }
-
     /// The feed's name.
     pub fn name(&self) -> &str {
         &self.options.name
@@ -392,28 +316,6 @@ impl Feed {
             }
             _ => e,
         }
-    }
-}
-
-fn surroundings(
-    plugin: &Plugin,
-    options: &FeedOptions,
-    vault: &Arc<Vault>,
-    http: Option<Arc<Http>>,
-    bucket: FeedBucket,
-) -> Surroundings {
-    Surroundings {
-        feed: options.name.clone(),
-        secrets: plugin
-            .descriptor()
-            .secrets
-            .iter()
-            .map(|spec| spec.name.clone())
-            .collect(),
-        limits: options.limits.clone(),
-        vault: vault.clone(),
-        http,
-        bucket,
     }
 }
 

@@ -278,6 +278,36 @@ hint: did you mean `event_types`?
 }
 
 #[test]
+fn a_text_where_a_list_belongs() {
+    let with = |value: &str| {
+        format!(
+            "[feeds.acme]\nplugin = \"[PLUGIN]\"\nsecrets = {{ token = \"env:JUMPCLOUD_API_KEY\" }}\n\
+             settings = {{ event_types = \"{value}\" }}\n"
+        )
+    };
+    refused(
+        &with("login"),
+        str![[r#"
+error: feeds.toml:4: feed `acme`: `settings.event_types`: not a list: `login`
+
+hint: write it as a list: `["login"]`
+
+
+"#]],
+    );
+    refused(
+        &with("login,admin"),
+        str![[r#"
+error: feeds.toml:4: feed `acme`: `settings.event_types`: not a list: `login,admin`
+
+hint: write it as a list: `["login","admin"]`
+
+
+"#]],
+    );
+}
+
+#[test]
 fn a_wrong_sink_is_told_once() {
     let with = |sink: &str| {
         let secret = r#"secrets = { token = "env:JUMPCLOUD_API_KEY" }"#;

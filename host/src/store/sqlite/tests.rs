@@ -172,11 +172,11 @@ async fn a_plan_that_changes_does_not_write_the_events_again() {
     commit.delivery.as_mut().unwrap().events = vec![b'x'; 500_000].into();
     store.commit("f", commit).await.unwrap();
     let log = dir.path().join("state.db-wal");
-    let connection = store.connection.lock().unwrap();
-    connection
-        .pragma_update(None, "wal_autocheckpoint", 0)
-        .unwrap();
-    drop(connection);
+    {
+        let connection = store.connection.lock().unwrap();
+        let off = connection.pragma_update(None, "wal_autocheckpoint", 0);
+        off.unwrap();
+    }
     let before = std::fs::metadata(&log).unwrap().len();
     let mut changed = store.outbox("f").await.unwrap().unwrap();
     for step in 0..100 {
