@@ -1,13 +1,18 @@
 //! Where a secret comes from, and whether it was pasted well.
 //!
 //! A [`Secret`] can't be printed, compared or serialized: the only way to its
-//! text is [`Secret::reveal`], which `vault.rs` alone calls.
+//! text is [`Secret::reveal`], which the vault alone calls.
 
 use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::bindings::types::{SecretPattern, Severity};
+
+/// The longest value, in bytes: a header has to hold it.
+const LONGEST: usize = 16 << 10;
 
 /// Where a secret's value is found.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -54,7 +59,7 @@ impl SecretSource {
                 )),
             },
             Self::File(path) => {
-                let mut text = std::fs::read_to_string(path)
+                let mut text = read_start(path)
                     .map_err(|e| format!("the file `{}` can't be read: {e}", path.display()))?;
                 if text.ends_with('\n') {
                     text.pop();
@@ -92,6 +97,9 @@ impl Secret {
         if text.is_empty() {
             return vec!["is empty".to_owned()];
         }
+        if text.len() > LONGEST {
+            return vec![format!("is longer than {} KiB", LONGEST >> 10)];
+        }
         let mut flaws = Vec::new();
         let bearer = text
             .get(..7)
@@ -121,6 +129,15 @@ impl Secret {
             .find(|p| glob(p.pattern.as_bytes(), self.0.as_bytes()))
             .map(|p| (p.advice.as_str(), p.severity))
     }
+}
+
+/// As much of a file as may hold a secret, and a little more: it may be another
+/// file.
+fn read_start(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let most = LONGEST as u64 + 3;
+    File::open(path)?.take(most).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// The kind of a character that no secret holds on purpose.
@@ -202,6 +219,7 @@ mod tests {
             ("abc\n", "abc"),
             ("abc\r\n", "abc"),
             ("abc\n\n", "abc\n"),
+            (&"x".repeat(LONGEST * 9), &"x".repeat(LONGEST + 3)),
         ] {
             std::fs::write(&path, text).unwrap();
             let secret = SecretSource::File(path.clone())
@@ -228,6 +246,8 @@ mod tests {
     fn flaws_name_kind_and_position_and_never_the_value() {
         assert!(flaws("jca_0123456789abcdefABCDEF-._~+/=:").is_empty());
         assert_eq!(flaws(""), ["is empty"]);
+        assert_eq!(flaws(&"x ".repeat(LONGEST)), ["is longer than 16 KiB"]);
+        assert!(flaws(&"x".repeat(LONGEST)).is_empty());
         assert_eq!(flaws(" k3y"), ["has white space at position 1"]);
         assert_eq!(flaws("k3y\n"), ["has a line break at position 4"]);
         assert_eq!(flaws("k 3 y"), ["has white space at position 2"]);
