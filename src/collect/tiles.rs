@@ -266,6 +266,10 @@ impl Tiles {
     /// Puts those of an earlier time, up to `end`, before these. The seam is no
     /// edge: what lies there is to be read again.
     pub fn prepend(&mut self, mut earlier: Self, end: i64) {
+        if self.closed.is_empty() {
+            // Perhaps no row came yet after which an edge may lie.
+            self.last = self.last.max(end);
+        }
         let seam = self.closed.front_mut().unwrap_or(&mut self.open);
         if seam.from == end {
             let mut tile = std::mem::take(&mut earlier.open);

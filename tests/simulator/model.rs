@@ -16,6 +16,7 @@ mod query;
 mod results;
 mod term;
 
+use chrono::{Datelike, Timelike};
 use serde_json::Value;
 
 use crate::dice::mix;
@@ -294,8 +295,21 @@ impl Model {
 
 /// A time in the form of HTTP's `Date`.
 pub(crate) fn http_date(ms: i64) -> String {
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
     let time = chrono::DateTime::from_timestamp_millis(ms).unwrap_or_default();
-    time.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    let month = MONTHS.get(time.month0() as usize).unwrap_or(&"Jan");
+    // Once an answer: by a pattern it takes four times as long.
+    format!(
+        "{}, {:02} {month} {} {:02}:{:02}:{:02} GMT",
+        time.weekday(),
+        time.day(),
+        time.year(),
+        time.hour(),
+        time.minute(),
+        time.second()
+    )
 }
 
 #[cfg(test)]

@@ -202,3 +202,15 @@ fn a_new_selection_makes_all_stale_and_reads_in_large_parts() {
     assert_eq!(rows(&tiles), [1_000; 4]);
     assert!(tiles.closed().iter().all(|tile| tile.stale));
 }
+
+#[test]
+fn what_is_put_before_an_open_tile_without_rows_stays() {
+    let (start, seam) = (NOW - 10_000, NOW - 9_000);
+    let (mut earlier, mut later) = (tiles(start), tiles(seam));
+    // An event right after the other: there is no edge among them.
+    fill(&mut earlier, start, 1, 100);
+    later.prepend(earlier, seam);
+    fill(&mut later, seam + 100, 100, 50);
+    later.seal(NOW - 1_000);
+    assert_eq!(later.runs(), [(start, NOW - 1_002)]);
+}
