@@ -36,7 +36,7 @@ pub enum Step {
     Done,
 }
 
-/// What can be driven: a [`Feed`] that polls, or a [`crate::check::Check`].
+/// What can be driven: a [`super::Feed`] that polls, or a [`crate::check::Check`].
 pub trait Machine {
     /// What to do next.
     fn step(&mut self, reading: Reading) -> Step;
