@@ -213,4 +213,5 @@ fn what_is_put_before_an_open_tile_without_rows_stays() {
     fill(&mut later, seam + 100, 100, 50);
     later.seal(NOW - 1_000);
     assert_eq!(later.runs(), [(start, NOW - 1_002)]);
+    assert!(later.closed().iter().all(|tile| tile.from < tile.to));
 }
