@@ -32,7 +32,7 @@ use crate::keyvalue::{FeedBucket, Values};
 use crate::options::FeedOptions;
 use crate::outbox::Outbox;
 use crate::retry::{self, MOST_PLUGIN_FAILURES};
-use crate::store::{Commit, Status, Store};
+use crate::store::{BoxFuture, Commit, Status, Store, Waiting};
 use crate::vault::Vault;
 use crate::verify::verify;
 
@@ -75,6 +75,11 @@ impl Feed {
     /// What is known of it.
     pub fn status(&self) -> &Status {
         &self.status
+    }
+
+    /// What is committed, and waits for the sink; none: all is delivered.
+    pub fn waiting(&self) -> BoxFuture<'_, Result<Option<Waiting>>> {
+        self.store.waiting(&self.options.name)
     }
 
     /// How long its requests have to wait, because the upstream asked for rest.

@@ -121,6 +121,6 @@ pub use self::sink::{
     Append, Delivered, FileSink, HeaderText, HttpBody, HttpOptions, HttpSink, Outgoing, Refused,
     Sink, StdoutSink,
 };
-pub use self::store::{BoxFuture, Commit, Delivery, SqliteStore, Status, Store, Trouble};
+pub use self::store::{BoxFuture, Commit, Delivery, SqliteStore, Status, Store, Trouble, Waiting};
 pub use self::totals::Totals;
 pub use self::transformer::Transformer;

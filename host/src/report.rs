@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use source_host::words::{bytes, counted, grouped, moment, time};
-use source_host::{Counters, Descriptor, Ended, Error, Kind, Progress, Totals, TypeCount};
+use source_host::{Counters, Descriptor, Ended, Error, Progress, Totals, TypeCount, Waiting};
 
 use crate::cli::LogFormat;
 use crate::config::Located;
@@ -32,10 +32,6 @@ pub fn set_format(format: LogFormat) {
 
 /// Says what went wrong, and the ways out, on standard error.
 pub fn error(feed: Option<&str>, error: &Error) {
-    // The reader left: it does not want to hear more.
-    if error.kind() == Kind::SinkClosed {
-        return;
-    }
     failure(feed, &error.to_string());
     hints(feed, error.hints());
 }
@@ -103,6 +99,7 @@ pub struct Summary<'a> {
     pub descriptor: &'a Descriptor,
     pub totals: &'a Totals,
     pub progress: &'a BTreeMap<String, Progress>,
+    pub waiting: Option<&'a Waiting>,
     pub took: Duration,
     /// None: it failed.
     pub ended: Option<Ended>,
@@ -161,8 +158,12 @@ impl Summary<'_> {
         for (label, count) in rows {
             let _ = writeln!(text, "  {count:>width$}  {label}");
         }
+        if let Some(waiting) = self.waiting {
+            let delivered = delivered(counters.emitted, waiting);
+            let _ = writeln!(text, "  {delivered}: one batch, which goes first");
+        }
         for (partition, progress) in self.progress {
-            for line in progress_lines(partition, progress) {
+            for line in progress_lines(partition, progress, self.waiting) {
                 let _ = writeln!(text, "  {line}");
             }
         }
@@ -210,14 +211,27 @@ pub fn transformed(counters: &Counters) -> String {
     )
 }
 
-/// How far a partition has come, in a line or two.
-pub fn progress_lines(partition: &str, progress: &Progress) -> Vec<String> {
+/// Of so many new events, how many are delivered, and what is not.
+pub fn delivered(emitted: u64, waiting: &Waiting) -> String {
+    let delivered = grouped(emitted.saturating_sub(waiting.events));
+    format!("{delivered} delivered; waiting for the sink: {waiting}")
+}
+
+/// How far a partition has come, in a line or two. It is complete when nothing
+/// of it is `waiting` for the sink.
+pub fn progress_lines(
+    partition: &str,
+    progress: &Progress,
+    waiting: Option<&Waiting>,
+) -> Vec<String> {
+    let waiting = waiting.filter(|waiting| waiting.partition == partition);
+    let how = waiting.map_or("complete", |_| "read, and not all delivered,");
     let whose = match partition {
         "" => String::new(),
         partition => format!("{partition}: "),
     };
     let (start, read_to) = (moment(progress.start), moment(progress.read_to));
-    let mut line = format!("{whose}complete from {start} to {read_to}");
+    let mut line = format!("{whose}{how} from {start} to {read_to}");
     if let Some(backlog) = progress.backlog.filter(|backlog| *backlog > 0) {
         let _ = write!(line, ", about {} to come", grouped(backlog));
     }

@@ -10,6 +10,7 @@ mod lock;
 mod sqlite;
 mod status;
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -20,6 +21,7 @@ pub use self::status::{Status, Trouble};
 use crate::error::Result;
 use crate::keyvalue::Values;
 use crate::sink::Append;
+use crate::words::counted;
 
 /// What an async function of a trait object returns.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -34,6 +36,11 @@ pub trait Store: Send + Sync {
 
     /// The delivery in the outbox, if there is one.
     fn outbox<'a>(&'a self, feed: &'a str) -> BoxFuture<'a, Result<Option<Delivery>>>;
+
+    /// What the delivery in the outbox brings, if there is one.
+    fn waiting<'a>(&'a self, feed: &'a str) -> BoxFuture<'a, Result<Option<Waiting>>> {
+        Box::pin(async move { Ok(self.outbox(feed).await?.as_ref().map(Delivery::waiting)) })
+    }
 
     /// Replaces the plan and the dead letters of the delivery in the outbox, if
     /// it is the one with that checkpoint, and the status with them: all of it,
@@ -94,4 +101,33 @@ pub struct Delivery {
     /// Dead letters (whole lines) that are still to be written before events are
     /// sent, and where they go.
     pub dead_letters: Option<(Append, Bytes)>,
+}
+
+impl Delivery {
+    fn waiting(&self) -> Waiting {
+        let lines = self.events.iter().filter(|byte| **byte == b'\n');
+        Waiting {
+            events: lines.count() as u64,
+            partition: self.partition.clone(),
+        }
+    }
+}
+
+/// What waits in the outbox: the sink has not taken all of it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Waiting {
+    /// The batch's events; none: there are dead letters to be written.
+    pub events: u64,
+    /// The batch's partition.
+    pub partition: String,
+}
+
+/// How much it is.
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.events {
+            0 => f.write_str("dead letters"),
+            events => f.write_str(&counted(events, "event")),
+        }
+    }
 }

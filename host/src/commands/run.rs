@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use source_host::words::{counted, grouped, moment, span};
-use source_host::{Ended, Feed, Result, Status, Store, Totals, Until};
+use source_host::{Ended, Feed, Result, Status, Store, Totals, Until, Waiting};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -24,6 +24,8 @@ const GRACE: Duration = Duration::from_secs(9);
 struct Outcome {
     feed: Feed,
     totals: Totals,
+    /// What was not delivered.
+    waiting: Option<Waiting>,
     result: Result<Ended>,
     took: Duration,
 }
@@ -52,7 +54,9 @@ pub async fn run(source: &SourceArgs, once: bool) -> anyhow::Result<u8> {
     };
     introduce(&config, store).await;
     if !once {
-        feeds.iter().for_each(|feed| announce(&config, feed));
+        for feed in &feeds {
+            announce(&config, feed).await;
+        }
     }
     let mut codes: Vec<u8> = failed.iter().map(Failed::report).collect();
     let until = if once {
@@ -109,7 +113,7 @@ async fn introduce(config: &Config, store: Arc<dyn Store>) {
 }
 
 /// Logs what a feed is about to do.
-fn announce(config: &Config, feed: &Feed) {
+async fn announce(config: &Config, feed: &Feed) {
     let name = feed.name();
     let descriptor = feed.plugin().descriptor();
     let (plugin, version) = (&descriptor.name, &descriptor.version);
@@ -119,17 +123,23 @@ fn announce(config: &Config, feed: &Feed) {
         .find(|configured| configured.name == name)
         .map(|configured| configured.sink.to_string());
     let sink = sink.unwrap_or_default();
-    let from = from_where(feed.status());
+    let waiting = feed.waiting().await.ok().flatten();
+    let from = from_where(feed.status(), waiting.as_ref());
     tracing::info!(feed = %name, "collecting with {plugin} {version} {from}, to `{sink}`");
 }
 
 /// Where a feed goes on.
-fn from_where(status: &Status) -> String {
+fn from_where(status: &Status, waiting: Option<&Waiting>) -> String {
     let read_to = status.progress.values().map(|progress| progress.read_to);
-    match (status.rewound_to, read_to.min()) {
+    let from = match (status.rewound_to, read_to.min()) {
         (Some(to), _) => format!("from {}, to which it was rewound", moment(to)),
+        (None, Some(read_to)) if waiting.is_some() => format!("from {}", moment(read_to)),
         (None, Some(read_to)) => format!("from {}, up to which all is there", moment(read_to)),
         (None, None) => "from its start, as a new feed".to_owned(),
+    };
+    match waiting {
+        Some(waiting) => format!("{from}, after what waits for the sink ({waiting})"),
+        None => from,
     }
 }
 
@@ -145,6 +155,7 @@ async fn run_one(
     };
     let result = feed.run(until, stop, &mut totals).await;
     Outcome {
+        waiting: feed.waiting().await.ok().flatten(),
         feed,
         totals,
         result,
@@ -157,9 +168,11 @@ fn conclude(config: &Config, outcome: &Outcome, once: bool) -> u8 {
     let Outcome {
         feed,
         totals,
+        waiting,
         result,
         took,
     } = outcome;
+    let waiting = waiting.as_ref();
     let name = feed.name();
     let configured = config.feeds.iter().find(|feed| feed.name == name);
     let code = match (result, configured) {
@@ -179,6 +192,7 @@ fn conclude(config: &Config, outcome: &Outcome, once: bool) -> u8 {
             descriptor: feed.plugin().descriptor(),
             totals,
             progress: &feed.status().progress,
+            waiting,
             took: *took,
             ended: result.as_ref().ok().copied(),
             dead_letters: configured.map(|feed| feed.dead_letters.as_path()),
@@ -199,9 +213,13 @@ fn conclude(config: &Config, outcome: &Outcome, once: bool) -> u8 {
             .values()
             .map(|progress| progress.read_to);
         let read_to = read_to.min().map_or(String::new(), |read_to| {
-            format!("; complete up to {}", moment(read_to))
+            let how = waiting.map_or("complete", |_| "read");
+            format!("; {how} up to {}", moment(read_to))
         });
-        tracing::info!(feed = %name, "stopped: {events} in {took}{read_to}");
+        let delivered = waiting.map_or(String::new(), |waiting| {
+            format!("; {}", report::delivered(totals.counters.emitted, waiting))
+        });
+        tracing::info!(feed = %name, "stopped: {events} in {took}{delivered}{read_to}");
     }
     code
 }

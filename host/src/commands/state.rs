@@ -6,7 +6,7 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::sync::Arc;
 
 use chrono::DateTime;
-use source_host::words::{counted, moment, time};
+use source_host::words::{moment, time};
 use source_host::{Error, Feed, Kind, Progress, Result, SqliteStore, Store, now};
 
 use crate::cli::{SourceArgs, StateCommand};
@@ -49,17 +49,30 @@ async fn rewind(source: &SourceArgs, name: &str, to: &str, yes: bool) -> Result<
         return Err(fail(&Error::new(Kind::Configuration, message)));
     }
     let (mut feed, _store) = open(&config, name).await?;
-    deliver_outbox(&mut feed).await?;
+    let failed = |e: &Error| fail_of(name, e);
+    let waiting = feed.waiting().await.map_err(|e| failed(&e))?;
     for (partition, progress) in &feed.status().progress {
-        for line in report::progress_lines(partition, progress) {
+        for line in report::progress_lines(partition, progress, waiting.as_ref()) {
             eprintln!("{name}: {line}");
         }
+    }
+    if let Some(waiting) = &waiting {
+        eprintln!("{name}: what waits for the sink will be delivered first: {waiting}");
     }
     let repeats = repeats(feed.status().progress.values(), to);
     eprintln!("{name}: {repeats}");
     warn_of_twice(&config, name);
     confirm(yes)?;
-    feed.rewind(to).await.map_err(|e| fail(&e))?;
+    if let Err(e) = feed.deliver_outbox().await {
+        return Err(failed(&match e.kind() {
+            Kind::Storage => e,
+            _ => e.hint(format!(
+                "mend the sink first; `source-host state reset {name} {}` drops what waits for it",
+                config.flags
+            )),
+        }));
+    }
+    feed.rewind(to).await.map_err(|e| failed(&e))?;
     eprintln!("{name}: rewound; the next run goes on from {}", moment(to));
     Ok(exit::OK)
 }
@@ -102,29 +115,39 @@ fn warn_of_twice(config: &Config, name: &str) {
 
 async fn reset(source: &SourceArgs, name: &str, yes: bool) -> Result<u8, u8> {
     let config = load(source)?;
-    let store: Arc<dyn Store> = match config.feeds.iter().any(|feed| feed.name == name) {
+    let failed = |e: &Error| fail_of(name, e);
+    let (feed, store): (_, Arc<dyn Store>) = match config.feeds.iter().any(|feed| feed.name == name)
+    {
         true => {
-            let (mut feed, store) = open(&config, name).await?;
-            if let Err(e) = feed.deliver_outbox().await {
-                report::error(None, &e);
-                warn_of_loss(&*store, name).await?;
-            }
+            let (feed, store) = open(&config, name).await?;
             eprintln!(
                 "{name}: all state will be forgotten, and everything from the feed's start \
-                 delivered again"
+                     delivered again"
             );
             warn_of_twice(&config, name);
-            store
+            (Some(feed), store)
         }
         false => {
-            let store = open_stored(&config, name).await.map_err(|e| fail(&e))?;
+            let store = open_stored(&config, name).await.map_err(|e| failed(&e))?;
             eprintln!("{name}: it is not configured; all state of it will be forgotten");
-            warn_of_loss(&*store, name).await?;
-            store
+            (None, store)
         }
     };
+    let waiting = store.waiting(name).await.map_err(|e| failed(&e))?;
+    if let Some(waiting) = &waiting {
+        let how = match &feed {
+            Some(_) => "is offered to it once more, and then dropped",
+            None => "is dropped",
+        };
+        eprintln!("{name}: what waits for the sink {how}: {waiting}");
+    }
     confirm(yes)?;
-    store.reset(name).await.map_err(|e| fail(&e))?;
+    if let (Some(mut feed), Some(waiting)) = (feed, waiting)
+        && let Err(e) = feed.deliver_outbox().await
+    {
+        eprintln!("{name}: {waiting} dropped: {e}");
+    }
+    store.reset(name).await.map_err(|e| failed(&e))?;
     eprintln!("{name}: reset");
     Ok(exit::OK)
 }
@@ -166,20 +189,6 @@ fn no_feed(config: &Config, name: &str) -> Error {
     }
 }
 
-/// Says what is lost with the outbox.
-async fn warn_of_loss(store: &dyn Store, name: &str) -> Result<(), u8> {
-    if let Some(delivery) = store.outbox(name).await.map_err(|e| fail(&e))? {
-        let events = delivery.events.iter().filter(|byte| **byte == b'\n');
-        let events = counted(events.count() as u64, "event");
-        eprintln!("{name}: {events} not delivered yet will be dropped");
-    }
-    Ok(())
-}
-
-async fn deliver_outbox(feed: &mut Feed) -> Result<(), u8> {
-    feed.deliver_outbox().await.map_err(|e| fail(&e))
-}
-
 /// Asks, unless the answer was given with `--yes`.
 fn confirm(yes: bool) -> Result<(), u8> {
     if yes {
@@ -199,6 +208,11 @@ fn confirm(yes: bool) -> Result<(), u8> {
         "y" | "yes" => Ok(()),
         _ => Err(exit::FAILURE),
     }
+}
+
+fn fail_of(feed: &str, e: &Error) -> u8 {
+    report::error(Some(feed), e);
+    exit::code(e)
 }
 
 fn fail(e: &Error) -> u8 {

@@ -37,7 +37,8 @@ impl Sink for StdoutSink {
                 Err(e) if e.kind() == ErrorKind::BrokenPipe => Err(Error::new(
                     Kind::SinkClosed,
                     "the reader of standard output is gone",
-                )),
+                )
+                .hint("nothing is lost: the next run repeats this batch, whole")),
                 Err(e) => Err(Error::sink(format!(
                     "standard output can't be written: {e}"
                 ))),

@@ -160,6 +160,10 @@ fn show_what_is_still_to_be_delivered() {
         .expect_code(0);
     let shown: Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!(shown[0]["outbox"], true);
+    let waiting = shown[0]["waiting"].as_u64().unwrap();
+    let table = feed.command(&["state", "show"]).output().expect_code(0);
+    let told = format!("  {waiting} events  ");
+    assert!(table.stdout.contains(&told), "{}", table.stdout);
 }
 
 /// After `change`, which delivers the outbox first, everything comes again.

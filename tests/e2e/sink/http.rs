@@ -359,17 +359,42 @@ fn of_a_long_refusal_the_first_words_are_told() {
 fn a_batch_for_a_receiver_that_is_gone_can_be_dropped() {
     let receiver = Server::start(|_| Answer::status(404));
     let (feed, _source) = feed(20, &receiver, "");
-    feed.once().output().expect_code(5);
-    let reset = feed.command(&["state", "reset", "numbers"]).output();
-    let asked = reset.expect_code(2);
-    assert!(asked.stderr.contains("add `--yes`"), "{}", asked.stderr);
-    let reset = feed
-        .command(&["state", "reset", "numbers", "--yes"])
-        .output();
-    let told = reset.expect_code(0).stderr;
-    assert!(
-        told.contains("numbers: 20 events not delivered yet will be dropped"),
-        "{told}"
+    let told = |arguments: &[&str], code, expected: &[&str]| {
+        let told = feed.command(arguments).output().expect_code(code).stderr;
+        for expected in expected {
+            assert!(told.contains(expected), "no `{expected}` in {told}");
+        }
+    };
+    let waiting = "0 delivered; waiting for the sink: 20 events";
+    told(&["run", "--once"], 5, &[waiting]);
+    told(
+        &["run"],
+        5,
+        &["after what waits for the sink (20 events)", waiting],
+    );
+    // Without a yes nothing is sent.
+    let asked = receiver.seen().len();
+    let (reset, rewind) = (["state", "reset"], ["state", "rewind", "--to", "1h"]);
+    let yes = ["numbers", "--yes"];
+    for change in [&reset[..], &rewind] {
+        told(
+            &[change, &yes[..1]].concat(),
+            2,
+            &["add `--yes`", ": 20 events"],
+        );
+    }
+    assert_eq!(receiver.seen().len(), asked);
+    let hint = "hint: mend the sink first; `source-host state reset numbers -c ";
+    told(
+        &[&rewind[..], &yes].concat(),
+        5,
+        &["error: numbers: `http", hint],
+    );
+    let dropped = "numbers: 20 events dropped: `http";
+    told(
+        &[&reset[..], &yes].concat(),
+        0,
+        &[dropped, "numbers: reset"],
     );
     let right = Server::start(|_| Answer::status(200));
     feed.edit(&receiver.url(), &right.url());

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use source_host::words::{counted, grouped, moment, span};
-use source_host::{Error, Kind, Result, SqliteStore, Status, Store, now};
+use source_host::{Error, Kind, Result, SqliteStore, Status, Store, Waiting, now};
 
 use super::{fail, load};
 use crate::cli::SourceArgs;
@@ -19,8 +19,8 @@ struct Shown {
     configured: bool,
     /// None: it never ran.
     status: Option<Status>,
-    /// The outbox holds a batch.
-    outbox: bool,
+    /// What is in the outbox.
+    outbox: Option<Waiting>,
     /// None: nothing was ever read.
     lag: Option<u64>,
 }
@@ -69,7 +69,7 @@ async fn read(config: &Config) -> Result<Vec<Shown>> {
         feeds.push(Shown {
             // Without a configuration (`--state` alone) any may be.
             configured: configured.is_empty() || configured.contains(&name),
-            outbox: store.outbox(&name).await?.is_some(),
+            outbox: store.waiting(&name).await?,
             lag: status.as_ref().and_then(|status| status.lag(now())),
             status,
             name,
@@ -95,7 +95,8 @@ impl Shown {
             "configured": self.configured,
             "status": self.status,
             "lag_ms": self.lag,
-            "outbox": self.outbox,
+            "outbox": self.outbox.is_some(),
+            "waiting": self.outbox.as_ref().map(|waiting| waiting.events),
         })
     }
 
@@ -132,7 +133,11 @@ impl Shown {
             .map_or(String::new(), |lag| format!(", {} behind", span(lag)));
         let mut lines = vec![format!("{name}: {}{lag}", self.condition())];
         for (partition, progress) in &status.progress {
-            lines.extend(report::progress_lines(partition, progress));
+            lines.extend(report::progress_lines(
+                partition,
+                progress,
+                self.outbox.as_ref(),
+            ));
         }
         let counters = &status.counters;
         let refused = match status.refused {
@@ -167,10 +172,9 @@ impl Shown {
                 lines.extend(trouble.hints.iter().map(|hint| format!("hint: {hint}")));
             }
         }
-        let outbox = if self.outbox {
-            "a batch that is still to be delivered"
-        } else {
-            "empty"
+        let outbox = match &self.outbox {
+            Some(waiting) => format!("{waiting}, still to be delivered"),
+            None => "empty".to_owned(),
         };
         lines.push(format!("outbox: {outbox}"));
         lines.join("\n  ") + "\n"
@@ -192,8 +196,11 @@ fn table(feeds: &[Shown]) -> String {
     for feed in feeds {
         let none = || "–".to_owned();
         let status = feed.status.clone().unwrap_or_default();
-        let outbox = if feed.outbox { "1 batch" } else { "empty" };
-        let of_feed = [grouped(status.counters.emitted), outbox.to_owned()];
+        let outbox = match &feed.outbox {
+            Some(waiting) => waiting.to_string(),
+            None => "empty".to_owned(),
+        };
+        let of_feed = [grouped(status.counters.emitted), outbox];
         let partitions: Vec<[String; 4]> = status
             .progress
             .iter()
@@ -255,7 +262,7 @@ mod tests {
             name: "acme".into(),
             configured: true,
             lag: status.as_ref().and_then(|status| status.lag(now())),
-            outbox: false,
+            outbox: None,
             status,
         }
     }
