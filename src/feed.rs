@@ -170,8 +170,9 @@ impl Feed {
         self.restoring = Some((n, None));
         let slot = member.collector.slot();
         let restoring = match (restoring, value) {
+            (None, None) if slot.look_elsewhere() => return Ok(()),
             (None, None) => None,
-            (None, Some(head)) => Some(slot.read_head(head)?),
+            (None, Some(head)) => slot.read_head(head)?,
             (Some(mut restoring), value) => {
                 slot.read_key(&mut restoring, value)?;
                 Some(restoring)

@@ -60,9 +60,14 @@ pub struct Owner {
     pub organization: Option<String>,
 }
 
+/// The head of the credential's own organisation, whichever it is.
+const OWN_HEAD: &str = "head";
+
 /// Where the state of one organisation lies, and under which keys.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Slot {
+    /// The organisation, if the settings name it.
+    organization: Option<String>,
     head: String,
     /// Number of the next key.
     next: u64,
@@ -96,9 +101,9 @@ pub struct Restored {
 impl Slot {
     /// Of the organisation with this id, or of the credential's own.
     pub fn new(organization: Option<&str>) -> Self {
-        let head = organization.map_or("head".to_owned(), |id| format!("head.{id}"));
         Self {
-            head,
+            organization: organization.map(str::to_owned),
+            head: head_of(organization),
             next: 0,
             outdated: Vec::new(),
             obsolete: Vec::new(),
@@ -110,13 +115,23 @@ impl Slot {
         &self.head
     }
 
+    /// There is no such head. True: there may be another one. An organisation
+    /// that was the credential's own, and is named by the settings now, goes on
+    /// with the state that it has.
+    pub fn look_elsewhere(&mut self) -> bool {
+        let own = head_of(self.organization.as_deref());
+        let found = self.head == own && own != OWN_HEAD;
+        self.head = if found { OWN_HEAD.to_owned() } else { own };
+        found
+    }
+
     /// Name of a numbered key.
     pub fn key(&self, number: u64) -> String {
         format!("{}.ids.{number}", self.head)
     }
 
-    /// Reads the head.
-    pub fn read_head(&mut self, bytes: &[u8]) -> Result<Restoring, Error> {
+    /// Reads the head; none: it is another organisation's.
+    pub fn read_head(&mut self, bytes: &[u8]) -> Result<Option<Restoring>, Error> {
         #[derive(Deserialize)]
         struct Version {
             format: u32,
@@ -133,6 +148,10 @@ impl Slot {
             ));
         };
         let head = head.map_err(|_| self.corrupt())?;
+        if self.organization.is_some() && self.organization != head.organization {
+            self.head = head_of(self.organization.as_deref());
+            return Ok(None);
+        }
         let keys = |&(first, last)| Keys { first, last };
         self.next = head.next;
         self.obsolete = head.obsolete.iter().map(keys).collect();
@@ -149,11 +168,11 @@ impl Slot {
             .collect();
         wanted.reverse();
         let values = Default::default();
-        Ok(Restoring {
+        Ok(Some(Restoring {
             head,
             wanted,
             values,
-        })
+        }))
     }
 
     /// Reads the next of the keys that the head names.
@@ -189,6 +208,7 @@ impl Slot {
             sequence,
             ledger,
             fill,
+            floor: memory.floor,
             selection: memory.selection,
             start_setting: memory.start.clone(),
             audit: memory.outcome.clone(),
@@ -295,6 +315,7 @@ impl Restoring {
             memory: Memory {
                 ledger,
                 fill,
+                floor: head.floor,
                 selection: head.selection,
                 start: head.start_setting,
                 outcome: head.audit,
@@ -304,6 +325,10 @@ impl Restoring {
             },
         })
     }
+}
+
+fn head_of(organization: Option<&str>) -> String {
+    organization.map_or(OWN_HEAD.to_owned(), |id| format!("{OWN_HEAD}.{id}"))
 }
 
 fn read_ledger(head: &LedgerHead, values: &mut Values) -> Option<Ledger> {

@@ -77,12 +77,12 @@ impl Collector {
             return;
         };
         if let Some(fill) = memory.fill.as_mut().filter(|fill| fill.gap.is_none()) {
-            let earlier = retention.keep(&mut fill.ledger, fill.end, now, batch);
-            earlier
-                .into_iter()
-                .for_each(|it| fill.begin_later(it, reach));
+            let (end, follows) = (fill.end, fill.before.is_some());
+            let earlier = retention.keep(&mut fill.ledger, end, follows, now, batch);
+            fill.begin_later(earlier, reach);
         }
-        let earlier = retention.keep(&mut memory.ledger, i64::MAX, now, batch);
+        let follows = memory.fill.as_ref().is_some_and(|fill| fill.gap.is_some());
+        let earlier = retention.keep(&mut memory.ledger, i64::MAX, follows, now, batch);
         memory.begin_later(earlier, reach);
     }
 }

@@ -9,9 +9,6 @@
 
 use super::ledger::Ledger;
 
-/// So many are known, one before the other.
-const MAX_FILLS: usize = 4;
-
 /// A time before what was read: an earlier start was set later, or JumpCloud did
 /// not keep it any more.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,32 +25,27 @@ pub struct Fill {
 }
 
 impl Fill {
-    /// What follows on what this ledger has read. (Of very many gaps the first
-    /// are forgotten.)
-    pub fn gap(ledger: Ledger, end: i64, settings: &str, before: Option<Self>) -> Self {
-        let mut gap = Self {
+    /// What follows on what this ledger has read.
+    pub fn gap(ledger: Ledger, end: i64, settings: &str, before: Option<Box<Self>>) -> Self {
+        Self {
             ledger,
             end,
             gap: Some(settings.to_owned()),
-            before: before.map(Box::new),
-        };
-        let mut last = &mut gap;
-        for _ in 1..MAX_FILLS {
-            match &mut last.before {
-                Some(before) => last = before,
-                None => return gap,
-            }
+            before,
         }
-        last.before = None;
-        gap
     }
 
-    /// It begins later than what was read of it: what lies between is a gap
-    /// under these settings.
-    pub fn begin_later(&mut self, earlier: Ledger, settings: &str) {
-        let before = self.before.take().map(|before| *before);
-        let gap = Self::gap(earlier, self.ledger.start(), settings, before);
-        self.before = Some(Box::new(gap));
+    /// It begins later than what was read by `earlier`, if by any: what lies
+    /// between is a gap under these settings.
+    pub fn begin_later(&mut self, earlier: Option<Ledger>, settings: &str) {
+        let end = self.ledger.start();
+        match (earlier, &mut self.before) {
+            (Some(ledger), before) => {
+                *before = Some(Box::new(Self::gap(ledger, end, settings, before.take())));
+            }
+            (None, Some(before)) => before.end = end,
+            (None, None) => {}
+        }
     }
 
     /// A gap is to be read after all, if under other settings than before
@@ -68,5 +60,28 @@ impl Fill {
     /// Whether all of it is read.
     pub fn is_done(&self) -> bool {
         self.ledger.position() >= self.end
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::account::Account as _;
+    use super::*;
+
+    #[test]
+    fn a_gap_ends_where_what_follows_begins() {
+        let mut fill = Fill {
+            ledger: Ledger::new(0),
+            end: 1_000,
+            gap: None,
+            before: None,
+        };
+        fill.ledger.advance(150);
+        let earlier = fill.ledger.split(200);
+        fill.begin_later(Some(earlier), "");
+        fill.ledger.skip(300);
+        fill.begin_later(None, "");
+        let gap = fill.before.unwrap();
+        assert_eq!((gap.ledger.position(), gap.end), (150, 300));
     }
 }

@@ -39,6 +39,17 @@ pub struct Ledger {
     /// Where this walk began.
     begun: i64,
     tiles: Tiles,
+    /// How its start was moved, if nothing was read since. (Not stored.)
+    skipped: Option<Skipped>,
+}
+
+/// A start that was moved.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Skipped {
+    /// From here, in ms since 1970 UTC.
+    pub from: i64,
+    /// So far that was told, in ms since 1970 UTC.
+    pub told: i64,
 }
 
 /// Rows of one time.
@@ -128,6 +139,7 @@ impl Ledger {
             pending: VecDeque::new(),
             begun: start,
             tiles: Tiles::new(start),
+            skipped: None,
         }
     }
 
@@ -238,8 +250,15 @@ impl Ledger {
         }
     }
 
+    /// How its start was moved, until that is told.
+    pub fn skipped_mut(&mut self) -> &mut Option<Skipped> {
+        &mut self.skipped
+    }
+
     /// Begins later: what lies before is gone, or was never asked for.
     pub fn skip(&mut self, to: i64) {
+        let (from, told) = (self.position, self.position);
+        self.skipped.get_or_insert(Skipped { from, told });
         self.start = self.start.max(to);
         self.pending.clear();
         self.advance(to);

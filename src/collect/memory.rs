@@ -5,6 +5,9 @@ use super::fill::Fill;
 use super::lateness::Lateness;
 use super::ledger::Ledger;
 
+/// So many fills are known, one before the other.
+const MAX_FILLS: usize = 4;
+
 /// What is remembered, beside whose it is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Memory {
@@ -12,6 +15,9 @@ pub struct Memory {
     pub ledger: Ledger,
     /// What lies before `ledger` and is not read yet.
     pub fill: Option<Fill>,
+    /// Nothing before this time is read any more, in ms since 1970 UTC: a gap
+    /// before it was forgotten, and with it what was read before that.
+    pub floor: Option<i64>,
     /// Fingerprint of the selection that everything was read under; none:
     /// nobody noted it.
     pub selection: Option<u32>,
@@ -34,6 +40,7 @@ impl Memory {
         Self {
             ledger: Ledger::new(start),
             fill: None,
+            floor: None,
             selection: None,
             start: None,
             outcome: Outcome::default(),
@@ -60,6 +67,7 @@ impl Memory {
         }
         self.drop_empty_fills();
         self.ledger.rewind(to);
+        self.floor.take_if(|floor| to < *floor);
         self.outcome = Outcome::default();
     }
 
@@ -74,6 +82,7 @@ impl Memory {
 
     /// What lies before is to be read too, from an earlier start on.
     pub fn begin_fill(&mut self, start: i64) {
+        let start = self.floor.map_or(start, |floor| floor.max(start));
         self.fill.get_or_insert(Fill {
             ledger: Ledger::new(start),
             end: self.ledger.start(),
@@ -98,8 +107,28 @@ impl Memory {
         self.drop_empty_fills();
         let end = self.ledger.start();
         match earlier {
-            Some(ledger) => self.fill = Some(Fill::gap(ledger, end, settings, self.fill.take())),
+            Some(ledger) => {
+                let before = self.fill.take().map(Box::new);
+                self.fill = Some(Fill::gap(ledger, end, settings, before));
+            }
             None => self.fill.iter_mut().for_each(|fill| fill.end = end),
+        }
+        self.forget_first_gaps();
+    }
+
+    /// Of very many gaps the first are forgotten.
+    fn forget_first_gaps(&mut self) {
+        let Some(mut last) = self.fill.as_mut() else {
+            return;
+        };
+        for _ in 1..MAX_FILLS {
+            match &mut last.before {
+                Some(before) => last = before,
+                None => return,
+            }
+        }
+        if last.before.take().is_some() {
+            self.floor = Some(last.ledger.start());
         }
     }
 
@@ -161,8 +190,15 @@ mod tests {
         assert_eq!(gaps, [(950, 1_000), (850, 900), (750, 800), (650, 700)]);
         memory.rewind(870);
         assert_eq!(memory.fill.as_ref().map(|fill| fill.end), Some(870));
+        memory.fill = None;
+        memory.begin_fill(100);
+        // What was read before the first gap that is known is known no more.
+        assert_eq!(
+            memory.fill.as_ref().map(|fill| fill.ledger.start()),
+            Some(600)
+        );
         memory.rewind(0);
-        assert_eq!(memory.fill, None);
+        assert_eq!((memory.fill, memory.floor), (None, None));
     }
 
     #[test]

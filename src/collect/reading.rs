@@ -102,13 +102,14 @@ impl Collector {
                 self.backlog = self.backlog.map(|_| 0);
                 self.cycle.follow(shared.reading.monotonic);
             }
-            Reason::Fill => {
-                self.cycle.filled = true;
-                if memory.fill.as_ref().is_some_and(Fill::is_done) {
+            Reason::Fill => match memory.fill.as_ref().is_some_and(Fill::is_done) {
+                // There may be another one before it.
+                true => {
                     memory.end_fill();
                     self.audit = None;
                 }
-            }
+                false => self.cycle.filled = true,
+            },
             Reason::Repair(repair) => {
                 let from = repair.from();
                 let tiles = memory.ledger.tiles_mut();

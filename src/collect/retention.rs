@@ -16,6 +16,10 @@ const MARGIN: i64 = 60_000;
 /// asks for all that is kept gets it, but for the margin.
 const UNTOLD: i64 = 2 * MARGIN;
 
+/// While nothing can be read and more and more is lost, that is told as often,
+/// in ms; and once more when something is read.
+const REPEAT: i64 = 3_600_000;
+
 /// For how long events are kept, as far as is known.
 #[derive(Clone, Copy, Debug)]
 pub struct Retention {
@@ -39,34 +43,60 @@ impl Retention {
     }
 
     /// Moves a position that is too old to what is kept, but no further than
-    /// `end` (ms since 1970 UTC). If something was read before, what lies between
-    /// is gone: gives the ledger of what was read.
+    /// `end` (ms since 1970 UTC). If the ledger has read something, what lies
+    /// between is gone: gives the ledger of what was read. `follows`: another one
+    /// has, which this one follows.
     pub fn keep(
         self,
         ledger: &mut Ledger,
         end: i64,
+        follows: bool,
         now: i64,
         batch: &mut Batch,
     ) -> Option<Ledger> {
+        if ledger.has_moved() {
+            self.tell(ledger, follows, batch);
+        }
         let oldest = self.oldest(now);
         let (position, begin) = (ledger.position(), oldest.min(end));
-        if position >= oldest.saturating_sub(MARGIN / 2) || position >= begin {
-            return None;
+        let is_kept = position >= oldest.saturating_sub(MARGIN / 2) || position >= begin;
+        let earlier = match (is_kept, ledger.has_moved()) {
+            (true, _) => None,
+            (false, true) => Some(ledger.split(begin)),
+            (false, false) => {
+                ledger.skip(begin);
+                None
+            }
+        };
+        self.tell(ledger, follows || earlier.is_some(), batch);
+        earlier
+    }
+
+    /// Says how the start was moved, if that is not said yet: from where to where
+    /// in all, for it may move on as long as nothing can be read.
+    fn tell(self, ledger: &mut Ledger, is_gap: bool, batch: &mut Batch) {
+        let (start, is_read) = (ledger.start(), ledger.has_moved());
+        let Some(skipped) = ledger.skipped_mut() else {
+            return;
+        };
+        let is_first = skipped.told == skipped.from;
+        let least = if is_first || is_read { 0 } else { REPEAT };
+        let is_worth = is_gap || start.saturating_sub(skipped.from) > UNTOLD;
+        if start.saturating_sub(skipped.told) > least && is_worth {
+            skipped.told = start;
+            let (from, to, days) = (rfc3339(skipped.from), rfc3339(start), self.ms / DAY);
+            let (kind, what) = match is_gap {
+                true => (Kind::Gap, format!("events from {from} to {to} are gone")),
+                false => (
+                    Kind::StartClamped,
+                    format!("the start was moved from {from} to {to}"),
+                ),
+            };
+            batch.find(kind, format!("{what}: JumpCloud keeps {days} days"));
         }
-        let (from, to, days) = (rfc3339(position), rfc3339(begin), self.ms / DAY);
-        if ledger.has_moved() {
-            let message =
-                format!("events from {from} to {to} are gone: JumpCloud keeps {days} days");
-            batch.find(Kind::Gap, message);
-            return Some(ledger.split(begin));
+        if is_read {
+            *ledger.skipped_mut() = None;
         }
-        if begin.saturating_sub(position) > UNTOLD {
-            let message =
-                format!("the start was moved from {from} to {to}: JumpCloud keeps {days} days");
-            batch.find(Kind::StartClamped, message);
-        }
-        ledger.skip(begin);
-        None
     }
 
     /// Takes the days that a refusal named. False: it named none, or no fewer

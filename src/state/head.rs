@@ -20,6 +20,8 @@ pub struct Head {
     #[serde(flatten)]
     pub ledger: LedgerHead,
     pub fill: Option<FillHead>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub floor: Option<i64>,
     pub selection: Option<u32>,
     pub start_setting: Option<String>,
     pub audit: Outcome,

@@ -21,7 +21,7 @@ fn apply(store: &mut BTreeMap<String, Vec<u8>>, writes: &[Write]) {
 
 fn read(store: &BTreeMap<String, Vec<u8>>) -> Result<Restored, Error> {
     let mut slot = Slot::new(None);
-    let mut restoring = slot.read_head(&store[slot.head_key()])?;
+    let mut restoring = slot.read_head(&store[slot.head_key()])?.unwrap();
     while let Some(key) = restoring.wants() {
         let value = store.get(key).cloned();
         slot.read_key(&mut restoring, value.as_deref())?;

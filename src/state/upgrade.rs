@@ -81,6 +81,7 @@ impl From<HeadV1> for Head {
                 },
                 tiles: Blob::None,
             },
+            floor: None,
             fill: None,
             selection: None,
             start_setting: None,

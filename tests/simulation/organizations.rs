@@ -118,6 +118,22 @@ fn an_organisation_that_is_added_begins_at_its_own_start() {
     world.check();
 }
 
+/// As when an API key gives way to a service account, which needs to name it.
+#[test]
+fn an_organisation_that_is_named_later_goes_on_where_it_was() {
+    let mut world = World::of(events(0, 25, EPOCH, 1), "");
+    assert_eq!(world.poll_all().unwrap().events, 25);
+    world.key_for(&[]);
+    for organizations in [0..1, 0..2, 0..1] {
+        world.reopen_with(&settings(organizations));
+        assert_eq!(world.poll_all().unwrap().events, 0);
+    }
+    world.key_for(&[&organization_id(0)]);
+    world.reopen_with("");
+    assert_eq!(world.poll_all().unwrap().events, 0);
+    world.check();
+}
+
 #[test]
 fn one_organisation_that_fails_does_not_stop_the_others() {
     let mut world = two(2);

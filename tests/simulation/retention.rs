@@ -1,7 +1,7 @@
 //! How far back JumpCloud keeps events.
 
 use jumpcloud::clock::rfc3339;
-use jumpcloud_simulator::{Event, Fault, Rule};
+use jumpcloud_simulator::{Endpoint, Event, Fault, Rule, When};
 
 use crate::events::{event, events};
 use crate::world::{EPOCH, World};
@@ -120,6 +120,61 @@ fn what_passes_retention_in_the_middle_of_a_backfill_is_named_and_the_rest_is_re
     }
 }
 
+/// From when to when, of each finding of this code.
+fn periods(findings: &[String], code: &str) -> Vec<(String, String)> {
+    let period = |text: &str| {
+        let (from, rest) = text.split_once(" from ")?.1.split_once(" to ")?;
+        Some((from.to_owned(), rest.get(..from.len())?.to_owned()))
+    };
+    let of_code = findings.iter().filter(|it| it.starts_with(code));
+    of_code.map(|text| period(text).unwrap()).collect()
+}
+
+/// While nothing can be read, what is too old for JumpCloud moves on.
+fn outage(world: &mut World) -> Vec<String> {
+    let fault = Fault::Status {
+        status: 503,
+        retry_after: Default::default(),
+    };
+    let rule = Rule::new(fault).on(Endpoint::Events).when(When::Next(300));
+    world.model.faults.add(rule);
+    let mut findings = Vec::new();
+    for _ in 0..1_000 {
+        match world.poll_once() {
+            Ok(said) if said.idle => return findings,
+            Ok(said) => findings.extend(said.findings),
+            Err(_) => world.wait_minutes(1),
+        }
+    }
+    panic!("it never ended");
+}
+
+#[test]
+fn a_start_that_moves_on_in_an_outage_is_told_to_its_end() {
+    let all = events(0, 400, EPOCH - 3 * DAY, DAY / 96);
+    let mut world = World::of(all, &settings("3d", 1));
+    let findings = outage(&mut world);
+    let told = periods(&findings, "start-clamped: ");
+    assert!((3..10).contains(&told.len()), "{told:?}");
+    let start = world.poll_all().unwrap().start.unwrap();
+    assert!(told.iter().all(|(from, _)| *from == told[0].0), "{told:?}");
+    assert_eq!(told.last().unwrap().1, rfc3339(start));
+}
+
+#[test]
+fn a_gap_that_grows_in_an_outage_is_told_to_its_end() {
+    let all = events(0, 400, EPOCH - DAY / 2, DAY / 96);
+    let mut world = World::of(all, &settings("12h", 1));
+    world.poll_all().unwrap();
+    world.wait_minutes(2 * 24 * 60);
+    let findings = outage(&mut world);
+    assert_eq!(periods(&findings, "start-clamped: "), []);
+    let told = periods(&findings, "gap: ");
+    let start = world.poll_all().unwrap().start.unwrap();
+    assert!(told.iter().all(|(from, _)| *from == told[0].0), "{told:?}");
+    assert_eq!(told.last().unwrap().1, rfc3339(start));
+}
+
 fn settings(start: &str, retention_days: u32) -> String {
     format!(r#"{{"start": "{start}", "retention_days": {retention_days}}}"#)
 }
@@ -190,7 +245,6 @@ fn a_gap_is_read_without_repeats_when_more_is_kept_after_all() {
 fn an_earlier_start_is_read_around_what_lies_before_a_gap() {
     let mut world = with_a_gap(15);
     world.reopen_with(&settings("89d", 90));
-    world.poll_all().unwrap();
     world.poll_all().unwrap();
     whole(&world, 60);
     world.check();
