@@ -8,11 +8,26 @@ use crate::bindings::types::{Batch, Counters, Progress, TypeCount};
 const NAMES: usize = 256;
 
 /// Partitions that are kept apart.
-pub(crate) const PARTITIONS: usize = 10_000;
+const PARTITIONS: usize = 10_000;
+
+/// Notes how far the partition of `batch` has come. Before the first name comes,
+/// a plugin may speak of the one it does not know yet: from then on that is this
+/// one.
+pub(crate) fn note_progress(progress: &mut BTreeMap<String, Progress>, batch: &Batch) {
+    let (Some(reached), partition) = (batch.progress, &batch.partition) else {
+        return;
+    };
+    if !partition.is_empty() {
+        progress.remove("");
+    }
+    if has_room(progress, partition, PARTITIONS) {
+        progress.insert(partition.clone(), reached);
+    }
+}
 
 /// Whether `key` may be in a map of so many entries: a plugin has no end of new
 /// ones, and the host has its memory.
-pub(crate) fn has_room<K: Ord, V>(map: &BTreeMap<K, V>, key: &K, most: usize) -> bool {
+fn has_room<K: Ord, V>(map: &BTreeMap<K, V>, key: &K, most: usize) -> bool {
     map.len() < most || map.contains_key(key)
 }
 
@@ -45,11 +60,7 @@ impl Totals {
                 *self.events.entry(kind).or_default() += 1;
             }
         }
-        if let Some(progress) = &batch.progress
-            && has_room(&self.progress, &batch.partition, PARTITIONS)
-        {
-            self.progress.insert(batch.partition.clone(), *progress);
-        }
+        note_progress(&mut self.progress, batch);
     }
 }
 

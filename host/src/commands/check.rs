@@ -202,7 +202,7 @@ fn error_json(e: &Error) -> Value {
 /// The state, if it is there, to look at; else an empty one, after trying
 /// whether it could be made.
 async fn storage(dir: &Path) -> Result<SqliteStore> {
-    if dir.join("state.db").exists() {
+    if SqliteStore::is_in(dir) {
         let store = SqliteStore::open_shared(dir)?;
         store.probe().await?;
         return Ok(store);

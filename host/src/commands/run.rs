@@ -130,12 +130,11 @@ async fn announce(config: &Config, feed: &Feed) {
 
 /// Where a feed goes on.
 fn from_where(status: &Status, waiting: Option<&Waiting>) -> String {
-    let read_to = status.progress.values().map(|progress| progress.read_to);
-    let from = match (status.rewound_to, read_to.min()) {
-        (Some(to), _) => format!("from {}, to which it was rewound", moment(to)),
-        (None, Some(read_to)) if waiting.is_some() => format!("from {}", moment(read_to)),
-        (None, Some(read_to)) => format!("from {}, up to which all is there", moment(read_to)),
-        (None, None) => "from its start, as a new feed".to_owned(),
+    let from = match (status.goes_on_from(), status.rewound_to) {
+        (Some(from), Some(_)) => format!("from {}, to which it was rewound", moment(from)),
+        (Some(from), None) if waiting.is_some() => format!("from {}", moment(from)),
+        (Some(from), None) => format!("from {}, up to which all is there", moment(from)),
+        (None, _) => "from its start, as a new feed".to_owned(),
     };
     match waiting {
         Some(waiting) => format!("{from}, after what waits for the sink ({waiting})"),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use chrono::DateTime;
 use source_host::words::{moment, time};
-use source_host::{Error, Feed, Kind, Progress, Result, SqliteStore, Store, now};
+use source_host::{Error, Feed, Kind, Result, SqliteStore, Status, Store, now};
 
 use crate::cli::{SourceArgs, StateCommand};
 use crate::config::{self, Config, SinkConfig};
@@ -56,11 +56,15 @@ async fn rewind(source: &SourceArgs, name: &str, to: &str, yes: bool) -> Result<
             eprintln!("{name}: {line}");
         }
     }
+    if let Some(before) = feed.status().rewound_to.filter(|before| *before <= to) {
+        let before = moment(before);
+        eprintln!("{name}: it was rewound to {before} and did not run since: nothing changes");
+        return Ok(exit::OK);
+    }
     if let Some(waiting) = &waiting {
         eprintln!("{name}: what waits for the sink will be delivered first: {waiting}");
     }
-    let repeats = repeats(feed.status().progress.values(), to);
-    eprintln!("{name}: {repeats}");
+    eprintln!("{name}: {}", repeats(feed.status(), to));
     warn_of_twice(&config, name);
     confirm(yes)?;
     if let Err(e) = feed.deliver_outbox().await {
@@ -73,12 +77,14 @@ async fn rewind(source: &SourceArgs, name: &str, to: &str, yes: bool) -> Result<
         }));
     }
     feed.rewind(to).await.map_err(|e| failed(&e))?;
-    eprintln!("{name}: rewound; the next run goes on from {}", moment(to));
+    let from = moment(feed.status().goes_on_from().unwrap_or(to));
+    eprintln!("{name}: rewound; the next run goes on from {from}");
     Ok(exit::OK)
 }
 
 /// What a rewind to `to` leads to.
-fn repeats<'a>(progress: impl Iterator<Item = &'a Progress> + Clone, to: i64) -> String {
+fn repeats(status: &Status, to: i64) -> String {
+    let progress = status.progress.values();
     let start = progress.clone().map(|progress| progress.start).min();
     let read_to = progress.map(|progress| progress.read_to).max();
     match (start, read_to) {
@@ -93,8 +99,10 @@ fn repeats<'a>(progress: impl Iterator<Item = &'a Progress> + Clone, to: i64) ->
             }
             text
         }
-        (Some(_), Some(_)) => format!(
-            "events from {} on that were delivered before will be delivered again",
+        (Some(_), Some(read_to)) => format!(
+            "it is complete to {} only; events from {} on that were delivered before will be \
+             delivered again",
+            moment(read_to),
             moment(to)
         ),
         _ => format!("the feed will begin at {}", moment(to)),
@@ -154,7 +162,7 @@ async fn reset(source: &SourceArgs, name: &str, yes: bool) -> Result<u8, u8> {
 
 /// Opens the state of a feed that is no longer configured.
 async fn open_stored(config: &Config, name: &str) -> Result<Arc<dyn Store>> {
-    if !config.state_dir.join("state.db").exists() {
+    if !SqliteStore::is_in(&config.state_dir) {
         return Err(no_feed(config, name));
     }
     let store = SqliteStore::open(&config.state_dir)?;
@@ -233,6 +241,8 @@ fn parse_time(text: &str, now: i64) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
+    use source_host::Progress;
+
     use super::*;
 
     const HOUR: i64 = 3_600_000;
@@ -253,7 +263,7 @@ mod tests {
 
     #[test]
     fn what_a_rewind_repeats() {
-        let progress = [Progress {
+        let progress = Progress {
             start: HOUR,
             read_to: 3 * HOUR,
             reconciled_from: None,
@@ -262,7 +272,11 @@ mod tests {
             reconciled: None,
             backlog: None,
             lateness: None,
-        }];
+        };
+        let status = Status {
+            progress: [("p".to_owned(), progress)].into(),
+            ..Status::default()
+        };
         for (to, text) in [
             (
                 2 * HOUR,
@@ -277,13 +291,14 @@ mod tests {
             ),
             (
                 4 * HOUR,
-                "events from 1970-01-01T04:00:00Z on that were delivered before will be delivered again",
+                "it is complete to 1970-01-01T03:00:00Z only; events from 1970-01-01T04:00:00Z on \
+                 that were delivered before will be delivered again",
             ),
         ] {
-            assert_eq!(repeats(progress.iter(), to), text);
+            assert_eq!(repeats(&status, to), text);
         }
         assert_eq!(
-            repeats([].iter(), 0),
+            repeats(&Status::default(), 0),
             "the feed will begin at 1970-01-01T00:00:00Z"
         );
     }

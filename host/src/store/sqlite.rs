@@ -41,7 +41,7 @@ impl SqliteStore {
         let lock = Lock::take(dir)?;
         let path = dir.join(FILE);
         make_file(&path)?;
-        let store = Self::connect(&path)?;
+        let store = Self::connect(&path, tables::open)?;
         Ok(Self {
             folder: Some(dir.to_owned()),
             _lock: Some(Arc::new(lock)),
@@ -66,20 +66,29 @@ impl SqliteStore {
         ["state.db", "state.db-shm", "state.db-wal", "lock"].map(|name| dir.join(name))
     }
 
-    /// Opens the folder `dir` to look at, also while another process works in
-    /// it.
+    /// Whether there is a state in the folder `dir`.
+    pub fn is_in(dir: &Path) -> bool {
+        dir.join(FILE).exists()
+    }
+
+    /// Opens the state in the folder `dir` to look at, also while another
+    /// process works with it. What an older version of this program wrote is
+    /// read as it is.
     pub fn open_shared(dir: &Path) -> Result<Self> {
-        Self::connect(&dir.join(FILE))
+        Self::connect(&dir.join(FILE), tables::open_shared)
     }
 
     /// An empty store that is gone with this process: to try things out.
     pub fn in_memory() -> Result<Self> {
-        Self::connect(Path::new(":memory:"))
+        Self::connect(Path::new(":memory:"), tables::open)
     }
 
-    fn connect(path: &Path) -> Result<Self> {
+    fn connect(
+        path: &Path,
+        open: impl Fn(&Path) -> rusqlite::Result<Option<Connection>>,
+    ) -> Result<Self> {
         let can_not = |e| failed(&format!("`{}` can't be opened", path.display()), &e);
-        let Some(connection) = tables::open(path).map_err(can_not)? else {
+        let Some(connection) = open(path).map_err(can_not)? else {
             return Err(Error::storage(format!(
                 "the state `{}` was written by a newer version of this program",
                 path.display()

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bindings::types::{Batch, Counters, Next, Progress};
 use crate::error::Error;
-use crate::totals::{PARTITIONS, has_room};
+use crate::totals::note_progress;
 
 /// What is known of a feed, for people and for `source-host state show`. All
 /// times are in ms since 1970, by the host's clock if nothing else is said.
@@ -34,7 +34,7 @@ pub struct Status {
     #[serde(default)]
     pub trouble: Option<Trouble>,
     /// It was rewound to this time, by the upstream's clock, and did not run
-    /// since.
+    /// since: the earliest, if it was so more than once.
     #[serde(default)]
     pub rewound_to: Option<i64>,
 }
@@ -100,11 +100,7 @@ impl Status {
         status.checkpoint = batch.checkpoint;
         status.committed_at = now;
         status.counters.add(&batch.counters);
-        if let Some(progress) = &batch.progress
-            && has_room(&self.progress, &batch.partition, PARTITIONS)
-        {
-            status.progress.insert(batch.partition.clone(), *progress);
-        }
+        note_progress(&mut status.progress, batch);
         status
     }
 
@@ -122,12 +118,20 @@ impl Status {
         });
     }
 
-    /// All from `to` on will come again.
+    /// The time, by the upstream's clock, from which it goes on; none: it is new
+    /// and was not rewound.
+    pub fn goes_on_from(&self) -> Option<i64> {
+        let read_to = self.progress.values().map(|progress| progress.read_to);
+        read_to.chain(self.rewound_to).min()
+    }
+
+    /// All from `to` on will come again; more, if that was so already.
     pub(crate) fn rewind(&mut self, to: i64) {
-        self.rewound_to = Some(to);
+        self.rewound_to = Some(self.rewound_to.map_or(to, |before| before.min(to)));
         for progress in self.progress.values_mut() {
             let back = progress.read_to.saturating_sub(to);
-            progress.behind_ms += u64::try_from(back).unwrap_or(0);
+            let back = u64::try_from(back).unwrap_or(0);
+            progress.behind_ms = progress.behind_ms.saturating_add(back);
             progress.read_to = progress.read_to.min(to);
             progress.start = progress.start.min(to);
             progress.reconciled_to = progress.reconciled_to.map(|at| at.min(to));
@@ -140,6 +144,7 @@ impl Status {
 mod tests {
     use super::*;
     use crate::error::Kind;
+    use crate::totals::Totals;
 
     fn progress(read_to: i64) -> Progress {
         Progress {
@@ -209,9 +214,48 @@ mod tests {
             (status.rewound_to, rewound.reconciled_to),
             (Some(50), Some(50))
         );
+        status.rewind(80);
+        assert_eq!(status.rewound_to, Some(50), "it never goes forward");
+        assert_eq!(status.progress["p"], rewound);
+        assert_eq!(status.goes_on_from(), Some(50));
         let ran = after(&status, &batch(Next::More, 60), 1_020);
         assert_eq!(ran.rewound_to, None);
         assert_eq!(Status::default().lag(0), None);
+    }
+
+    #[test]
+    fn a_rewind_never_goes_forward_and_numbers_of_a_plugin_have_no_bound() {
+        let mut status = Status::default();
+        assert_eq!(status.goes_on_from(), None);
+        status.rewind(90);
+        status.rewind(95);
+        assert_eq!(status.goes_on_from(), Some(90));
+        let mut first = batch(Next::More, 70);
+        first.progress.as_mut().unwrap().behind_ms = u64::MAX;
+        let mut status = after(&status, &first, 1_000);
+        status.rewind(80);
+        assert_eq!(status.goes_on_from(), Some(70));
+        status.rewind(60);
+        assert_eq!(status.goes_on_from(), Some(60));
+        assert_eq!(status.lag(2_000), Some(u64::MAX));
+    }
+
+    #[test]
+    fn the_first_name_takes_the_place_of_a_partition_that_has_none() {
+        let mut unknown = batch(Next::Idle(1), 150);
+        unknown.partition = String::new();
+        let mut totals = Totals::default();
+        totals.add(&unknown, 0);
+        let status = after(&Status::default(), &unknown, 1_000);
+        assert_eq!(status.progress[""].read_to, 150);
+        let mut named = batch(Next::More, 200);
+        totals.add(&named, 0);
+        let status = after(&status, &named, 2_000);
+        for progress in [&status.progress, &totals.progress] {
+            assert_eq!(progress.keys().collect::<Vec<_>>(), ["p"]);
+        }
+        named.partition = "q".into();
+        assert_eq!(after(&status, &named, 3_000).progress.len(), 2);
     }
 
     #[test]

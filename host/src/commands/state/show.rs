@@ -49,7 +49,9 @@ pub(super) async fn run(
         _ => table(&feeds),
     };
     report::print(&text);
-    let late = feeds.iter().any(|feed| feed.is_late(max_lag));
+    // Of no feed at all nobody can say that it is not behind.
+    let none = max_lag.is_some() && feeds.is_empty();
+    let late = none || feeds.iter().any(|feed| feed.is_late(max_lag));
     Ok(if late { exit::FAILURE } else { exit::OK })
 }
 
@@ -57,8 +59,9 @@ pub(super) async fn run(
 async fn read(config: &Config) -> Result<Vec<Shown>> {
     let configured = config.feeds.iter().map(|feed| feed.name.clone());
     let configured: BTreeSet<String> = configured.collect();
-    let store = match config.state_dir.join("state.db").exists() {
+    let store = match SqliteStore::is_in(&config.state_dir) {
         true => SqliteStore::open_shared(&config.state_dir)?,
+        false if configured.is_empty() => return Err(no_state(config)),
         false => SqliteStore::in_memory()?,
     };
     let stored = store.feeds().await?.into_iter();
@@ -76,6 +79,16 @@ async fn read(config: &Config) -> Result<Vec<Shown>> {
         });
     }
     Ok(feeds)
+}
+
+/// Without a configuration a folder in which there is nothing is a wrong one.
+fn no_state(config: &Config) -> Error {
+    let folder = config.state_dir.display();
+    Error::new(
+        Kind::Configuration,
+        format!("there is no state in `{folder}`: it has no `state.db`"),
+    )
+    .hint("name the folder that a run works in: its `state_dir`, or its `--state`")
 }
 
 impl Shown {
@@ -109,8 +122,8 @@ impl Shown {
             let (since, message) = (moment(trouble.since), &trouble.message);
             return format!("in trouble since {since}: {message}");
         }
-        if let Some(to) = status.rewound_to {
-            return format!("rewound to {}, and did not run since", moment(to));
+        if let (Some(_), Some(from)) = (status.rewound_to, status.goes_on_from()) {
+            return format!("rewound to {}, and did not run since", moment(from));
         }
         let worked = match status.worked_at {
             Some(at) => format!("worked at {}", moment(at)),

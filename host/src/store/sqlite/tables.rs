@@ -7,13 +7,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, TransactionBehavior, params};
 
 use super::super::{Delivery, Status};
 use crate::keyvalue::Values;
 
 /// The form of the tables; a file with a higher number is not touched.
 pub(super) const VERSION: i64 = 2;
+
+/// So long another process may hold the file.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 const TABLES: &str = "
     CREATE TABLE value (
@@ -42,10 +45,19 @@ const FROM_1: &str = "
     ALTER TABLE outbox DROP COLUMN dead_letters;
 ";
 
+/// What lets a reader find in a file of version 1 what it looks for: the views
+/// are of the connection, and not in the file.
+const VIEW_OF_1: &str = "
+    CREATE TEMP VIEW outbox AS
+        SELECT feed, checkpoint, sink, events, '' AS partition FROM main.outbox;
+    CREATE TEMP VIEW plan AS
+        SELECT feed, checkpoint, plan, dead_letters_plan, dead_letters FROM main.outbox;
+";
+
 /// Opens a file, with tables of the form of now in it; none: they are newer.
 pub(super) fn open(path: &Path) -> rusqlite::Result<Option<Connection>> {
     let mut connection = Connection::open(path)?;
-    connection.busy_timeout(Duration::from_secs(10))?;
+    connection.busy_timeout(PATIENCE)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     if version(&connection)? < VERSION {
@@ -60,6 +72,22 @@ pub(super) fn open(path: &Path) -> rusqlite::Result<Option<Connection>> {
         transaction.commit()?;
     }
     Ok((version(&connection)? == VERSION).then_some(connection))
+}
+
+/// Opens a file to look at, and leaves its tables as they are: another process
+/// may work with them. None: they are newer.
+pub(super) fn open_shared(path: &Path) -> rusqlite::Result<Option<Connection>> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(PATIENCE)?;
+    match version(&connection)? {
+        // Somebody is about to make the tables: there is nothing to be seen yet.
+        0 => return open(Path::new(":memory:")),
+        1 => connection.execute_batch(VIEW_OF_1)?,
+        VERSION => {}
+        _ => return Ok(None),
+    }
+    Ok(Some(connection))
 }
 
 fn version(connection: &Connection) -> rusqlite::Result<i64> {

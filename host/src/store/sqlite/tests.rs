@@ -190,11 +190,9 @@ async fn a_plan_that_changes_does_not_write_the_events_again() {
     assert!(written < 2_000_000, "{written} bytes for 100 plans");
 }
 
-/// As version 1 left it, in the middle of a delivery.
-#[tokio::test]
-async fn a_file_of_version_1_goes_on() {
-    let dir = tempfile::tempdir().unwrap();
-    let old = Connection::open(dir.path().join("state.db")).unwrap();
+/// Makes a file as version 1 left it, in the middle of a delivery.
+fn make_version_1(dir: &Path) {
+    let old = Connection::open(dir.join("state.db")).unwrap();
     old.execute_batch(
         r#"CREATE TABLE value (
                feed TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL,
@@ -211,7 +209,12 @@ async fn a_file_of_version_1_goes_on() {
            PRAGMA user_version = 1;"#,
     )
     .unwrap();
-    drop(old);
+}
+
+#[tokio::test]
+async fn a_file_of_version_1_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    make_version_1(dir.path());
     let store = SqliteStore::open(dir.path()).unwrap();
     assert_eq!(store.get("f", "head").await.unwrap().unwrap(), b"one");
     let found = store.outbox("f").await.unwrap().unwrap();
@@ -229,6 +232,27 @@ async fn a_file_of_version_1_goes_on() {
     assert_eq!(store.outbox("f").await.unwrap(), Some(delivery(2)));
     drop(store);
     SqliteStore::open(dir.path()).unwrap();
+}
+
+/// A process of version 1 may be working with it.
+#[tokio::test]
+async fn whoever_looks_leaves_a_file_of_version_1_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    make_version_1(dir.path());
+    let path = dir.path().join("state.db");
+    let before = std::fs::read(&path).unwrap();
+    let shared = SqliteStore::open_shared(dir.path()).unwrap();
+    assert_eq!(shared.get("f", "head").await.unwrap().unwrap(), b"one");
+    assert_eq!(shared.outbox("f").await.unwrap().unwrap().checkpoint, 1);
+    assert!(shared.feeds().await.unwrap().is_empty());
+    drop(shared);
+    assert!(std::fs::read(&path).unwrap() == before);
+
+    // Made, and without tables yet.
+    std::fs::write(&path, b"").unwrap();
+    let shared = SqliteStore::open_shared(dir.path()).unwrap();
+    assert!(shared.feeds().await.unwrap().is_empty());
+    assert!(std::fs::read(&path).unwrap().is_empty());
 }
 
 #[test]
@@ -273,6 +297,8 @@ fn a_newer_file_is_not_touched() {
     connection
         .pragma_update(None, "user_version", tables::VERSION + 1)
         .unwrap();
-    let refused = SqliteStore::open(dir.path()).err().unwrap();
-    assert!(refused.to_string().contains("newer version"), "{refused}");
+    for open in [SqliteStore::open, SqliteStore::open_shared] {
+        let refused = open(dir.path()).err().unwrap();
+        assert!(refused.to_string().contains("newer version"), "{refused}");
+    }
 }
