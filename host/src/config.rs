@@ -311,7 +311,8 @@ mod tests {
     fn what_is_read_is_not_written_to() {
         let found = |keys: &str| {
             problems(&format!(
-                "[feeds.a]\nplugin = \"p\"\nsecrets = {{ token = \"file:key\" }}\n{keys}\n"
+                "[feeds.a]\nplugin = \"p\"\nsecrets = {{ token = \"file:key\" }}\n{keys}\n\
+                 network = {{ ca_file = \"ca.pem\" }}\n"
             ))
         };
         for (path, what) in [
@@ -322,6 +323,10 @@ mod tests {
             ("{feed}eeds.toml", ""),
             ("p", "a plugin"),
             ("key", "the file of a secret"),
+            ("ca.pem", "a file of root certificates"),
+            ("state/copies/{feed}", "among the copies of the state"),
+            ("state/copies/a-p-1.db", "among the copies of the state"),
+            ("state/copies.ndjson", ""),
             ("out/{class}.ndjson", ""),
         ] {
             let sink = format!("sink = {{ type = \"file\", path = \"{path}\" }}");
@@ -335,6 +340,13 @@ mod tests {
                 assert_eq!(found(&keys), expected);
             }
         }
+        assert_eq!(
+            found(
+                "dead_letters = \"hec\"\nsink = { type = \"http\", url = \"https://x\", \
+                 headers = { a = { secret = \"file:./hec\" } } }"
+            ),
+            ["feeds.toml:4 dead_letters `/etc/x/hec` is, or can be, the file of a secret"]
+        );
         assert_eq!(
             found("dead_letters = \"o\"\nsink = { type = \"file\", path = \"./o\" }"),
             ["feeds.toml:4 dead_letters `/etc/x/o` is where its events go"]

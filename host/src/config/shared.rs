@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
-use source_host::{FileSink, Problem, SecretSource, SqliteStore};
+use source_host::{FileSink, HeaderText, Problem, SecretSource, SqliteStore};
 
 use super::{FeedConfig, Located, SinkConfig};
 
@@ -31,6 +31,8 @@ pub fn find(
         .into_iter()
         .map(|(path, what)| (literal(&path), User::Is(what)))
         .collect();
+    // With the separator at its end.
+    let copies = literal(&spelled_out(&SqliteStore::copies(state_dir)).join(""));
     for feed in feeds {
         let sink = match &feed.sink {
             SinkConfig::File(path) => {
@@ -42,7 +44,12 @@ pub fn find(
         let letters = &feed.dead_letters;
         let letters = ("dead_letters", letters, literal(&spelled_out(letters)));
         for (key, path, pattern) in sink.into_iter().chain([letters]) {
-            if let Some((_, user)) = used.iter().find(|(other, _)| can_meet(other, &pattern)) {
+            let other = used.iter().find(|(other, _)| can_meet(other, &pattern));
+            let user = match pattern.starts_with(&copies) {
+                true => Some(&User::Is("among the copies of the state")),
+                false => other.map(|(_, user)| user),
+            };
+            if let Some(user) = user {
                 problems.push(feed.locate(problem(key, path, user, &feed.name)));
             }
             used.push((pattern, User::Feed(&feed.name)));
@@ -62,10 +69,13 @@ fn files(
     };
     for feed in feeds {
         add(&feed.plugin, "a plugin");
-        for source in feed.secrets.values() {
+        for source in feed.secrets.values().chain(secrets_of_sink(feed)) {
             if let SecretSource::File(path) = source {
                 add(path, "the file of a secret");
             }
+        }
+        if let Some(path) = &feed.ca_file {
+            add(path, "a file of root certificates");
         }
     }
     for path in SqliteStore::files(state_dir) {
@@ -75,6 +85,18 @@ fn files(
         add(path, "the configuration");
     }
     files
+}
+
+/// Where the secrets in a sink's headers are found.
+fn secrets_of_sink(feed: &FeedConfig) -> impl Iterator<Item = &SecretSource> {
+    let headers = match &feed.sink {
+        SinkConfig::Http(http) => Some(http.headers.values()),
+        SinkConfig::File(_) | SinkConfig::Stdout => None,
+    };
+    headers.into_iter().flatten().filter_map(|text| match text {
+        HeaderText::Secret { source, .. } => Some(source),
+        HeaderText::Plain(_) => None,
+    })
 }
 
 fn problem(key: &str, path: &Path, user: &User<'_>, feed: &str) -> Problem {

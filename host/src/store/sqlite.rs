@@ -66,6 +66,11 @@ impl SqliteStore {
         ["state.db", "state.db-shm", "state.db-wal", "lock"].map(|name| dir.join(name))
     }
 
+    /// The folder in `dir` in which it keeps copies.
+    pub fn copies(dir: &Path) -> PathBuf {
+        dir.join(COPIES)
+    }
+
     /// Whether there is a state in the folder `dir`.
     pub fn is_in(dir: &Path) -> bool {
         dir.join(FILE).exists()
@@ -215,7 +220,7 @@ impl Store for SqliteStore {
         let name: String = name.chars().map(plain).collect();
         let (feed, file) = (feed.to_owned(), format!("{feed}-{name}.db"));
         Box::pin(async move {
-            let Some(folder) = self.folder.as_ref().map(|folder| folder.join(COPIES)) else {
+            let Some(folder) = self.folder.as_deref().map(Self::copies) else {
                 return Ok(None);
             };
             let path = folder.join(file);
