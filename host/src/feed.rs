@@ -90,7 +90,7 @@ impl Feed {
     /// Takes new values of secrets from files that changed; says whether there
     /// were any.
     pub fn refresh_secrets(&self) -> bool {
-        self.vault.refresh(Some(&self.options.name))
+        self.vault.refresh(&self.options.name)
     }
 
     /// Tries address, credential and permissions with real requests. Changes
@@ -135,13 +135,16 @@ impl Feed {
     /// it if it was committed.
     pub async fn settle(&mut self, mut batch: Batch) -> Result<Batch> {
         let events = Bytes::from(std::mem::take(&mut batch.events));
-        let planned = self.outbox.plan(&batch, events).await;
+        let planned = self.outbox.plan(&batch, events, &self.status).await;
         // Put back only when all went well: else the feed is opened anew.
         let acked = self.acked(&batch).await;
         let (instance, values) = self.judged(acked)?;
         let delivery = planned?;
         failpoint::pass("acked");
-        let status = self.status.after(&batch, self.plugin.title(), now());
+        let mut status = self.status.after(&batch, self.plugin.title(), now());
+        if !batch.index.is_empty() {
+            status.destination = Some(self.outbox.destination());
+        }
         let commit = Commit {
             values,
             status,

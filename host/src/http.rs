@@ -190,7 +190,10 @@ impl Http {
         }
         // A server echoes what it was sent in its errors: those are redacted.
         let vault = self.vault.clone();
-        let redact = move |bytes: &[u8]| vault.redact(bytes, &credentials);
+        let redact = move |bytes: &[u8], is_whole: bool| match is_whole {
+            true => vault.redact(bytes, &credentials),
+            false => vault.redact_start(bytes, &credentials),
+        };
         let redact = (!head.status.is_success()).then(|| Box::new(redact) as body::Redact);
         let (feed, line, failure) = (self.feed.clone(), line.to_owned(), self.failure.clone());
         let note = move |words: &str| {

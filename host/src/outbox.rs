@@ -66,8 +66,14 @@ impl Outbox {
         try_out(&self.dead_letters.0)
     }
 
-    /// How a batch is to be delivered; none: there is nothing in it to deliver.
-    pub(crate) async fn plan(&self, batch: &Batch, events: Bytes) -> Result<Option<Delivery>> {
+    /// How a batch is to be delivered, after those that `status` tells of; none:
+    /// there is nothing in it to deliver.
+    pub(crate) async fn plan(
+        &self,
+        batch: &Batch,
+        events: Bytes,
+        status: &Status,
+    ) -> Result<Option<Delivery>> {
         if events.is_empty() && batch.rejected.is_empty() {
             return Ok(None);
         }
@@ -80,6 +86,7 @@ impl Outbox {
                     classes,
                     batch,
                     events: &events,
+                    known: status.destination == Some(self.sink.destination()),
                 };
                 self.sink.plan(outgoing).await?
             }
@@ -95,6 +102,11 @@ impl Outbox {
             events,
             dead_letters,
         }))
+    }
+
+    /// Where events go: [`Sink::destination`].
+    pub(crate) fn destination(&self) -> String {
+        self.sink.destination()
     }
 
     /// Steps 4 and 5 of a batch: delivers what was committed, and empties the
@@ -185,8 +197,9 @@ impl Outbox {
     fn or_give_up(&self, e: Error) -> Error {
         let feed = &self.feed;
         e.hint(format!(
-            "or give it up: `source-host state reset {feed}` forgets it and how far the feed has \
-             come, so that all comes again from its `start`"
+            "or give it up: `source-host state reset {feed}`, with the `-c` or `--state` of this \
+             run, forgets it and how far the feed has come, so that all comes again from its \
+             `start`"
         ))
     }
 

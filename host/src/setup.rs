@@ -168,6 +168,7 @@ fn sink(config: &FeedConfig) -> Result<Arc<dyn Sink>> {
             Arc::new(FileSink::new(path).map_err(wrong)?)
         }
         SinkConfig::Http(http) => Arc::new(HttpSink::new(&HttpOptions {
+            feed: config.name.clone(),
             url: http.url.clone(),
             headers: http.headers.clone(),
             gzip: http.gzip,

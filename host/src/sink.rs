@@ -28,6 +28,12 @@ pub trait Sink: Send + Sync {
     /// of the kind that planned it.
     fn kind(&self) -> &str;
 
+    /// Where events end up, for this feed's status: with another destination it
+    /// is not the one that took the batches before.
+    fn destination(&self) -> String {
+        self.kind().to_owned()
+    }
+
     /// Tries, as far as that can be done without delivering anything, whether
     /// events of these classes could be delivered for `feed`.
     fn check<'a>(&'a self, feed: &'a str, classes: &'a [EventClass]) -> BoxFuture<'a, Result<()>> {
@@ -88,4 +94,6 @@ pub struct Outgoing<'a> {
     pub batch: &'a Batch,
     /// The events: whole lines, in the order of the batch's index.
     pub events: &'a Bytes,
+    /// Whether the batch before went to the same [`Sink::destination`].
+    pub known: bool,
 }

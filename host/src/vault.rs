@@ -95,7 +95,7 @@ impl Vault {
     /// Takes new values from files that changed; says whether there were any.
     /// Of a file that can't be used is told what is wrong, once, and the value
     /// before stays in use. `feed` is for the log.
-    pub(crate) fn refresh(&self, feed: Option<&str>) -> bool {
+    pub(crate) fn refresh(&self, feed: &str) -> bool {
         let mut entries = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let changed = entries.iter_mut().map(|entry| entry.refresh(feed));
         changed.fold(false, |any, changed| any | changed)
@@ -145,20 +145,8 @@ impl Vault {
     /// credentials; none: they held none.
     pub(crate) fn redact(&self, bytes: &[u8], credentials: &[Credentials]) -> Option<Vec<u8>> {
         let entries = self.entries();
-        let mut needles: Vec<(&str, &str)> = Vec::new();
-        for entry in entries.iter() {
-            let values = entry.retired.iter().chain([&entry.value]);
-            let values = values.map(Secret::reveal).chain([&*entry.placeholder]);
-            needles.extend(values.map(|value| (value, &*entry.wanted.name)));
-        }
-        let encoded = credentials
-            .iter()
-            .map(|Credentials(text)| (&**text, "Basic"));
-        needles.extend(encoded);
-        // One may begin like another: what is left of that must not be shown.
-        needles.sort_by_key(|(needle, _)| std::cmp::Reverse(needle.len()));
         let mut redacted: Option<Vec<u8>> = None;
-        for (needle, name) in needles {
+        for (needle, name) in needles(&entries, credentials) {
             let current = redacted.as_deref().unwrap_or(bytes);
             let mark = format!("[secret {name}]");
             if let Some(fewer) = replace_all(current, needle.as_bytes(), mark.as_bytes()) {
@@ -168,13 +156,58 @@ impl Vault {
         redacted
     }
 
+    /// The same for `start`, after which more was to come: what may be the
+    /// beginning of a secret at its end is cut off.
+    pub(crate) fn redact_start(
+        &self,
+        start: &[u8],
+        credentials: &[Credentials],
+    ) -> Option<Vec<u8>> {
+        let redacted = self.redact(start, credentials);
+        let bytes = redacted.as_deref().unwrap_or(start);
+        let cut = self.begun_in(bytes, credentials);
+        let kept = bytes.get(..bytes.len().saturating_sub(cut));
+        match cut {
+            0 => redacted,
+            _ => kept.map(<[u8]>::to_vec),
+        }
+    }
+
+    /// So many bytes at the end of these may be the beginning of a secret.
+    fn begun_in(&self, bytes: &[u8], credentials: &[Credentials]) -> usize {
+        let entries = self.entries();
+        let needles = needles(&entries, credentials);
+        let begun = needles.iter().filter_map(|(needle, _)| {
+            let longest = needle.len().saturating_sub(1).min(bytes.len());
+            let begins = |length: &usize| {
+                let begin = needle.as_bytes().get(..*length);
+                begin.is_some_and(|begin| bytes.ends_with(begin))
+            };
+            (1..=longest).rev().find(begins)
+        });
+        begun.max().unwrap_or(0)
+    }
+
     /// Text from a guest or a server as a person may see it: without secrets,
     /// control and direction characters, and not too long.
     pub(crate) fn clean(&self, text: &str) -> String {
+        self.cleaned(text, Self::redact)
+    }
+
+    /// The same for the start of a text, after which more was to come.
+    pub(crate) fn clean_start(&self, start: &str) -> String {
+        self.cleaned(start, Self::redact_start)
+    }
+
+    fn cleaned(
+        &self,
+        text: &str,
+        redact: impl Fn(&Self, &[u8], &[Credentials]) -> Option<Vec<u8>>,
+    ) -> String {
         // Stripped first: a secret with invisible characters in it would pass
         // the search, and become readable by their removal.
         let stripped: String = text.chars().filter_map(printable).collect();
-        let redacted = self.redact(stripped.as_bytes(), &[]);
+        let redacted = redact(self, stripped.as_bytes(), &[]);
         let text = redacted.map_or(stripped, |bytes| {
             String::from_utf8_lossy(&bytes).into_owned()
         });
@@ -187,6 +220,23 @@ impl Vault {
     fn entries(&self) -> RwLockReadGuard<'_, Vec<Entry>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What is not to be seen, and its name: the longest first, for one may begin
+/// like another, and what is left of that must not be shown.
+fn needles<'a>(entries: &'a [Entry], credentials: &'a [Credentials]) -> Vec<(&'a str, &'a str)> {
+    let mut needles: Vec<(&str, &str)> = Vec::new();
+    for entry in entries {
+        let values = entry.retired.iter().chain([&entry.value]);
+        let values = values.map(Secret::reveal).chain([&*entry.placeholder]);
+        needles.extend(values.map(|value| (value, &*entry.wanted.name)));
+    }
+    let encoded = credentials
+        .iter()
+        .map(|Credentials(text)| (&**text, "Basic"));
+    needles.extend(encoded);
+    needles.sort_by_key(|(needle, _)| std::cmp::Reverse(needle.len()));
+    needles
 }
 
 /// The character as it may reach a terminal; none: it may not.

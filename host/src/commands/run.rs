@@ -106,7 +106,8 @@ async fn introduce(config: &Config, store: Arc<dyn Store>) {
         if has_collected && !config.feeds.iter().any(|feed| feed.name == stored) {
             tracing::warn!(
                 "there is state of a feed `{stored}`, which is not configured: a feed that was \
-                 renamed starts anew; `source-host state reset {stored}` forgets it"
+                 renamed starts anew; `source-host state reset {stored} {}` forgets it",
+                config.flags
             );
         }
     }

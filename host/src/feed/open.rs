@@ -134,7 +134,8 @@ fn as_list(problem: Problem, plugin: &Plugin, options: &FeedOptions) -> Problem 
         return problem;
     };
     // What the plugin does not show may be a secret.
-    if kind.is_none_or(|kind| kind != "array") || !problem.message.contains(text) {
+    let is_shown = !text.is_empty() && problem.message.contains(text);
+    if kind.is_none_or(|kind| kind != "array") || !is_shown {
         return problem;
     }
     let items: Vec<&str> = text.split(',').map(str::trim).collect();

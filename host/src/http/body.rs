@@ -50,8 +50,9 @@ pub(super) struct Pump {
     pub(super) note: Note,
 }
 
-/// The bytes without secrets; none: they held none.
-pub(super) type Redact = Box<dyn Fn(&[u8]) -> Option<Vec<u8>> + Send + Sync>;
+/// The bytes, which may be the whole body or its start, without secrets; none:
+/// they held none.
+pub(super) type Redact = Box<dyn Fn(&[u8], bool) -> Option<Vec<u8>> + Send + Sync>;
 
 /// Takes words for people.
 pub(super) type Note = Box<dyn Fn(&str) + Send + Sync>;
@@ -152,7 +153,7 @@ async fn run(
             .map_err(|_| WasiError::HttpResponseIncomplete)?;
     }
     if let (Some(kept), Some(redact)) = (error_body, &how.redact) {
-        let kept = redact(&kept).unwrap_or(kept);
+        let kept = redact(&kept, whole).unwrap_or(kept);
         let _ = out.send(Ok(kept.into())).await;
     }
     Ok(())

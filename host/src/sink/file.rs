@@ -236,6 +236,7 @@ mod tests {
                 classes: &classes,
                 batch: &batch,
                 events: &events,
+                known: true,
             })
             .await
             .unwrap();

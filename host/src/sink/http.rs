@@ -20,7 +20,8 @@ use flate2::write::GzEncoder;
 use http::header::{
     CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
 };
-use http::{Request, Response, StatusCode, Uri};
+use http::response::Parts;
+use http::{Request, StatusCode, Uri};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use serde_json::Value;
@@ -47,6 +48,7 @@ const BATCH_ID: HeaderName = HeaderName::from_static("x-batch-id");
 
 /// Posts events to a collector.
 pub struct HttpSink {
+    feed: String,
     client: Client,
     connector: Connector,
     uri: Uri,
@@ -56,7 +58,8 @@ pub struct HttpSink {
     gzip: bool,
     body: HttpBody,
     patience: Duration,
-    /// Events that were given up since something was taken: batches of one.
+    /// Events that were given up since something was taken: of batches of which
+    /// nothing was.
     given_up: AtomicUsize,
 }
 
@@ -79,6 +82,7 @@ impl HttpSink {
         Ok(Self {
             connector: client::connector(rules.clone(), limits, ca_file)?,
             client: client::build(rules, limits, ca_file)?,
+            feed: options.feed.clone(),
             uri,
             headers,
             vault,
@@ -91,7 +95,7 @@ impl HttpSink {
 
     /// Sends some lines of a batch, and says what came of it.
     async fn post(&self, batch: &str, lines: &[u8]) -> Result<Verdict> {
-        self.vault.refresh(None);
+        self.vault.refresh(&self.feed);
         let request = self.request(batch, lines)?;
         let sent = tokio::time::timeout(self.patience, self.client.request(request)).await;
         let response = match sent {
@@ -110,23 +114,34 @@ impl HttpSink {
             return Ok(Verdict::Taken);
         }
         let (head, body) = response.into_parts();
-        let words = self.words(body).await;
-        self.judge(&Response::from_parts(head, words))
+        let (words, is_whole) = self.words(body).await;
+        let words = String::from_utf8_lossy(&words);
+        let words = match is_whole {
+            true => self.vault.clean(&words),
+            false => self.vault.clean_start(&words),
+        };
+        self.judge(&head, words.trim())
     }
 
-    /// The first words of a refusal, as far as they come in time.
-    async fn words(&self, mut body: impl Body<Data = Bytes> + Unpin) -> Vec<u8> {
+    /// The first words of a refusal, as far as they come in time, and whether
+    /// those are all.
+    async fn words(&self, mut body: impl Body<Data = Bytes> + Unpin) -> (Vec<u8>, bool) {
         let mut words = Vec::new();
         let read = async {
-            while words.len() < WORDS
-                && let Some(Ok(frame)) = body.frame().await
-            {
-                words.extend_from_slice(&frame.into_data().unwrap_or_default());
+            while words.len() <= WORDS {
+                match body.frame().await {
+                    Some(Ok(frame)) => {
+                        words.extend_from_slice(&frame.into_data().unwrap_or_default());
+                    }
+                    Some(Err(_)) => return false,
+                    None => return true,
+                }
             }
+            false
         };
-        let _ = tokio::time::timeout(self.patience, read).await;
+        let read = tokio::time::timeout(self.patience, read).await;
         words.truncate(WORDS);
-        words
+        (words, read.unwrap_or(false))
     }
 
     fn request(&self, batch: &str, lines: &[u8]) -> Result<Request<Full<Bytes>>> {
@@ -163,10 +178,8 @@ impl HttpSink {
     }
 
     /// What an answer means that is no success.
-    fn judge(&self, response: &Response<Vec<u8>>) -> Result<Verdict> {
-        let status = response.status();
-        let words = String::from_utf8_lossy(response.body());
-        let words = self.vault.clean(words.trim());
+    fn judge(&self, head: &Parts, words: &str) -> Result<Verdict> {
+        let status = head.status;
         let said = match words.is_empty() {
             true => format!("`{}` answers {status}", self.uri),
             false => format!("`{}` answers {status}: {words}", self.uri),
@@ -181,9 +194,9 @@ impl HttpSink {
                 }))
             }
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
-                Err(busy(said).after(retry_after(response.headers())))
+                Err(busy(said).after(retry_after(&head.headers)))
             }
-            _ if status.is_server_error() => Err(busy(said).after(retry_after(response.headers()))),
+            _ if status.is_server_error() => Err(busy(said).after(retry_after(&head.headers))),
             _ if status.is_redirection() => Err(Error::sink(said)
                 .hint("redirects are not followed: set `sink.url` to where it leads")),
             _ => Err(Error::sink(said).hint("see `sink.url` and `sink.body`")),
@@ -201,6 +214,10 @@ impl Sink for HttpSink {
         "http"
     }
 
+    fn destination(&self) -> String {
+        self.uri.to_string()
+    }
+
     /// Connects; to send anything would be to deliver it.
     fn check<'a>(&'a self, _: &'a str, _: &'a [EventClass]) -> BoxFuture<'a, Result<()>> {
         let connected = self.connector.clone().call(self.uri.clone());
@@ -216,7 +233,7 @@ impl Sink for HttpSink {
     fn plan<'a>(&'a self, outgoing: Outgoing<'a>) -> BoxFuture<'a, Result<Value>> {
         let batch = format!("{}-{}", outgoing.feed, outgoing.batch.checkpoint);
         let given_up = self.given_up.load(Ordering::Relaxed);
-        let plan = Plan::new(batch, outgoing.events.len(), given_up);
+        let plan = Plan::new(batch, outgoing.events.len(), outgoing.known, given_up);
         Box::pin(async move { to_value(&plan) })
     }
 

@@ -26,6 +26,9 @@ pub struct Status {
     /// Of the events, those that the sink refused for good: dead letters.
     #[serde(default)]
     pub refused: u64,
+    /// Where the last batch with events went: [`crate::Sink::destination`].
+    #[serde(default)]
+    pub destination: Option<String>,
     /// When a batch last got anywhere, or nothing was left to read; none:
     /// never.
     #[serde(default)]

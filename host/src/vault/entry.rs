@@ -76,7 +76,7 @@ impl Entry {
     }
 
     /// Takes a new value from a file that changed; says whether there was one.
-    pub(super) fn refresh(&mut self, feed: Option<&str>) -> bool {
+    pub(super) fn refresh(&mut self, feed: &str) -> bool {
         let Wanted { key, source, .. } = &self.wanted;
         if !matches!(source, SecretSource::File(_)) {
             return false;

@@ -67,12 +67,35 @@ fn text_is_redacted_stripped_and_cut() {
 }
 
 #[test]
+fn a_secret_that_begins_where_a_text_was_cut_is_not_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let vault = vault(dir.path(), "s3cret-value");
+    let credentials = [Credentials("aWQ6czNjcmV0".to_owned())];
+    for (start, kept) in [
+        ("no", "no"),
+        ("no: s", "no: "),
+        ("no: s3cret-valu", "no: "),
+        ("no: s3cret-value", "no: [secret token]"),
+        ("s3cret-value s3cret", "[secret token] "),
+        ("no: aWQ6czNjcm", "no: "),
+        ("s3c", ""),
+        ("", ""),
+    ] {
+        let redacted = vault.redact_start(start.as_bytes(), &credentials);
+        let shown = redacted.unwrap_or(start.as_bytes().to_vec());
+        assert_eq!(String::from_utf8(shown).unwrap(), kept);
+    }
+    assert_eq!(vault.clean_start("a\nb s3cr\u{200b}et-"), "a b ");
+    assert_eq!(vault.clean("its"), "its");
+}
+
+#[test]
 fn a_renewed_file_is_taken_and_the_old_value_still_redacted() {
     let dir = tempfile::tempdir().unwrap();
     let vault = vault(dir.path(), "0ld-value");
-    assert!(!vault.refresh(None));
+    assert!(!vault.refresh("f"));
     std::fs::write(dir.path().join("key"), "n3w-value").unwrap();
-    assert!(vault.refresh(None));
+    assert!(vault.refresh("f"));
     assert_eq!(
         vault.clean("0ld-value n3w-value"),
         "[secret token] [secret token]"
@@ -102,15 +125,15 @@ fn a_file_that_can_not_be_used_changes_nothing_until_it_is_good() {
         ("KEY=n3w", "looks like an assignment"),
     ] {
         std::fs::write(&path, text).unwrap();
-        assert!(!vault.refresh(None), "{text}");
+        assert!(!vault.refresh("f"), "{text}");
         assert!(wrong().contains(told), "{}", wrong());
     }
     std::fs::remove_file(&path).unwrap();
-    assert!(!vault.refresh(None));
+    assert!(!vault.refresh("f"));
     assert!(wrong().contains("can't be read"), "{}", wrong());
     assert_eq!(vault.clean("0ld-value"), "[secret token]");
     std::fs::write(&path, "0ld-value").unwrap();
-    assert!(!vault.refresh(None), "as it was");
+    assert!(!vault.refresh("f"), "as it was");
     assert_eq!(wrong(), "");
 }
 
@@ -120,13 +143,13 @@ fn a_value_that_begins_like_another_leaves_no_rest() {
     let vault = vault(dir.path(), "abcdefgh");
     for value in ["abcdefgh-longer", "abcd", "abcdefgh-longer"] {
         std::fs::write(dir.path().join("key"), value).unwrap();
-        assert!(vault.refresh(None));
+        assert!(vault.refresh("f"));
     }
     assert_eq!(vault.clean("<abcdefgh-longer>"), "<[secret token]>");
     assert_eq!(vault.entries()[0].retired.len(), 2, "none is there twice");
     for number in 0..100 {
         std::fs::write(dir.path().join("key"), format!("value-{number}")).unwrap();
-        vault.refresh(None);
+        vault.refresh("f");
     }
     assert_eq!(vault.entries()[0].retired.len(), entry::RETIRED);
     assert_eq!(vault.clean("value-97"), "[secret token]");

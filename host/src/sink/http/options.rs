@@ -14,6 +14,8 @@ use crate::vault::{Vault, Wanted};
 /// How the sink `http` is set up.
 #[derive(Clone, Debug)]
 pub struct HttpOptions {
+    /// The feed whose events are sent: for the log.
+    pub feed: String,
     /// Where batches are posted to: `https`, or plain `http` on this machine.
     pub url: String,
     /// Headers of every request, by name.
@@ -167,6 +169,7 @@ mod tests {
 
     fn options(url: &str) -> HttpOptions {
         HttpOptions {
+            feed: "f".to_owned(),
             url: url.to_owned(),
             headers: BTreeMap::new(),
             gzip: false,

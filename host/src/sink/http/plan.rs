@@ -4,7 +4,9 @@
 //! that something is wrong with it (400), it is sent in halves, and so on, down
 //! to the one line that it does not take: that becomes a dead letter. But a
 //! receiver that takes nothing at all is set up wrongly: no line of its batch is
-//! given up, and of batches of one line only so many in a row.
+//! given up. Only of a few lines that can't be told: when they are all there is,
+//! one line, or a short batch for a receiver that took some before, so many are
+//! given up in a row.
 
 use std::collections::VecDeque;
 
@@ -25,8 +27,11 @@ pub(super) struct Plan {
     parts: VecDeque<Part>,
     /// Whether the receiver took anything of this batch.
     taken: bool,
-    /// Lines that were given up since the receiver took anything: batches of
-    /// one line.
+    /// Whether it was sent a batch before.
+    #[serde(default)]
+    known: bool,
+    /// Lines that were given up since the receiver took anything: of batches of
+    /// which it took nothing.
     #[serde(default)]
     pub(super) given_up: usize,
 }
@@ -50,9 +55,10 @@ pub(super) enum Verdict {
 }
 
 impl Plan {
-    /// The plan for all `length` bytes of a batch, after batches of one line
+    /// The plan for all `length` bytes of a batch, to a receiver that is `known`
+    /// from a batch before, and since it took anything has refused the lines
     /// that were `given_up`.
-    pub(super) fn new(batch: String, length: usize, given_up: usize) -> Self {
+    pub(super) fn new(batch: String, length: usize, known: bool, given_up: usize) -> Self {
         let whole = Part {
             start: 0,
             end: length,
@@ -62,6 +68,7 @@ impl Plan {
             batch,
             parts: VecDeque::from([whole]),
             taken: false,
+            known,
             given_up,
         }
     }
@@ -102,11 +109,10 @@ impl Plan {
             return Ok((self, None));
         }
         let is_all = part.start == 0 && part.end == events.len();
-        if is_all && self.given_up >= PATIENCE {
-            return Err(reason);
-        }
-        if self.taken || is_all {
-            self.given_up += usize::from(is_all);
+        // A part that was refused comes again when there is no other left.
+        let tried_all = is_all || (part.refused && self.known);
+        if self.taken || (tried_all && self.given_up < PATIENCE) {
+            self.given_up += usize::from(!self.taken);
             let refused = Refused {
                 start: part.start,
                 end: part.end,
@@ -115,7 +121,7 @@ impl Plan {
             return Ok((self, Some(refused)));
         }
         let refused = self.parts.iter().filter(|part| part.refused).count();
-        if part.refused || refused >= PATIENCE {
+        if is_all || part.refused || refused >= PATIENCE {
             return Err(reason);
         }
         // Perhaps it takes another: then this one is tried again.
@@ -159,7 +165,16 @@ mod tests {
     /// Sends `events` to a receiver that takes a part if `takes` says so: what
     /// it got, what it refused for good, and how often it was asked.
     fn deliver(events: &str, takes: impl Fn(&str) -> bool) -> Result<(String, String, u32), u32> {
-        let mut plan = Plan::new("b".to_owned(), events.len(), 0);
+        deliver_to(false, events, takes)
+    }
+
+    /// The same, to a receiver that may be known.
+    fn deliver_to(
+        known: bool,
+        events: &str,
+        takes: impl Fn(&str) -> bool,
+    ) -> Result<(String, String, u32), u32> {
+        let mut plan = Plan::new("b".to_owned(), events.len(), known, 0);
         let (mut got, mut dead, mut asked) = (String::new(), String::new(), 0);
         while let Some(part) = plan.next(events.as_bytes()) {
             let part = std::str::from_utf8(part).unwrap();
@@ -226,9 +241,47 @@ mod tests {
     }
 
     #[test]
+    fn a_few_wrong_lines_are_no_reason_to_suspect_a_known_receiver() {
+        for lines in [2, 3, PATIENCE] {
+            let events = "x\n".repeat(lines);
+            let (got, dead, _) = deliver_to(true, &events, |_| false).unwrap();
+            assert_eq!((got.as_str(), dead), ("", events));
+        }
+        let many = "x\n".repeat(PATIENCE + 1);
+        assert!(deliver_to(true, &many, |_| false).is_err());
+
+        // As good as any, if it takes some.
+        let mixed = "wrong\n".repeat(30) + &"good\n".repeat(80) + "wrong\n";
+        let takes = |part: &str| !part.contains("wrong");
+        let sent = deliver_to(true, &mixed, takes);
+        assert_eq!(sent, deliver(&mixed, takes));
+        assert_eq!(sent.unwrap().0.lines().count(), 80);
+    }
+
+    #[test]
+    fn of_short_batches_so_many_lines_in_a_row_are_given_up() {
+        let events = b"a\nb\n";
+        let (mut given_up, mut dead) = (0, 0);
+        let stopped = (0..PATIENCE).find(|_| {
+            let mut plan = Plan::new("b".to_owned(), events.len(), true, given_up);
+            while plan.next(events).is_some() {
+                let verdict = Verdict::Refused("no".to_owned());
+                let Ok((next, refused)) = plan.after(verdict, events) else {
+                    return true;
+                };
+                dead += usize::from(refused.is_some());
+                plan = next;
+            }
+            given_up = plan.given_up;
+            false
+        });
+        assert_eq!((stopped, dead), (Some(PATIENCE / 2), PATIENCE));
+    }
+
+    #[test]
     fn of_lone_lines_so_many_in_a_row_are_given_up() {
         let refuse = || Verdict::Refused("no".to_owned());
-        let lone = |given_up| Plan::new("b".to_owned(), 2, given_up);
+        let lone = |given_up| Plan::new("b".to_owned(), 2, false, given_up);
         let mut given_up = 0;
         for _ in 0..PATIENCE {
             let (plan, refused) = lone(given_up).after(refuse(), b"x\n").unwrap();
@@ -256,7 +309,7 @@ mod tests {
     fn a_plan_that_stayed_goes_on_when_the_receiver_is_mended() {
         let events = b"a\nb\nc\n";
         let refuse = || Verdict::Refused("no".to_owned());
-        let mut plan = Plan::new("b".to_owned(), events.len(), 0);
+        let mut plan = Plan::new("b".to_owned(), events.len(), false, 0);
         while let Ok((next, refused)) = plan.clone().after(refuse(), events) {
             assert_eq!(refused, None);
             plan = next;
