@@ -1,12 +1,15 @@
-//! Trying a feed without collecting: one count per organisation tells whether
-//! address, credential, role and entitlement are right, and what time it is;
-//! then the types of events of its last day tell whether something isn't mapped.
+//! Trying a feed without collecting. Of each organisation a count tells whether
+//! address, credential, role and entitlement are right, and what time it is; a
+//! page of one event, which nobody gets, whether events may be read from where
+//! the feed would begin; and the types of events of the last day whether
+//! something isn't mapped.
 
 use crate::api::{self, Head, Query};
 use crate::authorize::{Gate, Passed};
 use crate::clock::{Clock, Reading, rfc3339};
 use crate::collect::RequestId;
 use crate::collect::call::{Answer, Call};
+use crate::collect::retention::Retention;
 use crate::credential::Credential;
 use crate::error::{Error, Failure, Result};
 use crate::expiry;
@@ -45,11 +48,23 @@ pub struct Check {
 
 /// What is asked of an organisation, or of the credential's own.
 #[derive(Clone, Debug)]
-enum Question {
+struct Question {
+    organization: Option<String>,
+    /// Nothing was collected of it: a feed would begin at its start.
+    is_new: bool,
+    what: What,
+}
+
+/// What is asked.
+#[derive(Clone, Copy, Debug)]
+enum What {
     /// How many events there are: whether we may ask at all.
-    Access(Option<String>),
+    Access,
+    /// A page of one event from where a feed would begin, so many being counted:
+    /// whether we may read them, and so far back.
+    Page(Option<u64>, Retention),
     /// Which types of events.
-    Survey(Option<String>),
+    Survey,
 }
 
 /// One question under way.
@@ -64,13 +79,12 @@ impl Check {
     /// Of a feed's settings and credential.
     pub fn new(feed: &Feed) -> Self {
         let (settings, credential) = feed.parts();
-        let left = match settings.org_ids.is_empty() {
-            true => vec![Question::Access(None)],
-            false => {
-                let ids = settings.org_ids.iter().rev().cloned().map(Some);
-                ids.map(Question::Access).collect()
-            }
+        let question = |(id, has_begun): (Option<&str>, bool)| Question {
+            organization: id.map(str::to_owned),
+            is_new: !has_begun,
+            what: What::Access,
         };
+        let left = feed.organizations().map(question).rev().collect();
         Self {
             settings: settings.clone(),
             credential: credential.clone(),
@@ -132,7 +146,7 @@ impl Check {
     /// too.
     fn fail(&mut self, question: &Question, error: Error) {
         let several = self.settings.org_ids.len() > 1;
-        let (Question::Access(Some(id)), true) = (question, several) else {
+        let (Some(id), true) = (&question.organization, several) else {
             self.failure = Some(error);
             return;
         };
@@ -147,20 +161,27 @@ impl Check {
 
     fn ask(&mut self, question: Question, reading: Reading) -> Step {
         let now = self.clock.now(reading).unwrap_or(reading.wall);
-        let back = match question {
-            Question::Access(_) => BACK,
-            Question::Survey(_) => DAY,
+        let hour = now.saturating_sub(BACK);
+        let start = match question.what {
+            What::Page(_, retention) if question.is_new => {
+                let start = self.settings.start.resolve(now).unwrap_or(hour);
+                start.min(hour).max(retention.oldest(now))
+            }
+            What::Access | What::Page(..) => hour,
+            What::Survey => now.saturating_sub(DAY),
         };
         let query = Query {
             services: mapping::services(self.settings.event_types),
-            start: now.saturating_sub(back),
+            start,
             end: None,
         };
-        let (organization, path, body) = match &question {
-            Question::Access(id) => (id, "/events/count", query.count()),
-            Question::Survey(id) => (id, "/events/distinct", query.distinct(survey::FIELD)),
+        let (path, body) = match question.what {
+            What::Access => ("/events/count", query.count()),
+            What::Page(..) => ("/events", query.events(1, None)),
+            What::Survey => ("/events/distinct", query.distinct(survey::FIELD)),
         };
-        let request = api::request(&self.settings, organization.as_deref(), path, body);
+        let organization = question.organization.as_deref();
+        let request = api::request(&self.settings, organization, path, body);
         self.last_request += 1;
         self.asking = Some(Asking {
             call: Call::new(self.last_request, None),
@@ -171,38 +192,33 @@ impl Check {
     }
 
     fn answered(&mut self, asking: &Asking, answer: &Answer, reading: Reading) -> Result<()> {
-        let organization = match &asking.question {
-            Question::Access(organization) => organization,
-            Question::Survey(organization) => {
+        match asking.question.what {
+            What::Access => self.counted(asking, answer, reading),
+            What::Page(count, retention) => self.paged(asking, answer, count, retention, reading),
+            What::Survey => {
                 let message = survey::unmapped(&answer.body);
-                let organization = organization.as_deref().unwrap_or_default();
-                self.findings.extend(
-                    message.map(|said| Finding::new(Kind::UnmappedTypes, organization, said)),
-                );
-                return Ok(());
+                message
+                    .into_iter()
+                    .for_each(|it| self.find(asking, Kind::UnmappedTypes, it));
+                Ok(())
             }
-        };
+        }
+    }
+
+    fn counted(&mut self, asking: &Asking, answer: &Answer, reading: Reading) -> Result<()> {
         if let Some(failure) = self.refused.take() {
             self.gate = Gate::new(&self.settings, &self.credential);
             return Err(self.compare(failure, &answer.head));
         }
         let asked = self.asked(asking, reading);
-        match refusal::counted(asked, &answer.head, &answer.body) {
+        let count = match refusal::counted(asked, &answer.head, &answer.body) {
             Ok(count) => {
                 self.check_start(reading)?;
-                let message = format!(
-                    "{} accepts the credential: {count} events in the services asked for since {}",
-                    self.settings.api_base_url.host(),
-                    rfc3339(asking.start)
-                );
-                let id = organization.as_deref().unwrap_or_default();
-                self.findings.push(Finding::new(Kind::Access, id, message));
-                self.left.push(Question::Survey(organization.clone()));
-                Ok(())
+                Some(count)
             }
-            // The address and the credential are right; our clock is not.
-            Err(Refusal::Failed(Error::Protocol(_))) if self.clock.skew().abs() > BACK => Ok(()),
-            Err(Refusal::PastRetention(_)) => Ok(()),
+            // The address and the credential are right; our clock was not.
+            Err(Refusal::Failed(Error::Protocol(_))) if self.clock.skew().abs() > BACK => None,
+            Err(Refusal::PastRetention(_)) => None,
             Err(Refusal::Failed(Error::Authentication(failure))) => {
                 let Some(other) = other_header(self.credential.authorization()) else {
                     return Err(Error::Authentication(failure));
@@ -210,10 +226,69 @@ impl Check {
                 self.refused = Some(failure);
                 self.gate = Gate::new(&self.settings, &self.credential.sent_as(other));
                 self.left.push(asking.question.clone());
-                Ok(())
+                return Ok(());
             }
-            Err(Refusal::Failed(error)) => Err(error),
+            Err(Refusal::Failed(error)) => return Err(error),
+        };
+        let retention = Retention::new(self.settings.retention);
+        self.go_on(asking, What::Page(count, retention));
+        Ok(())
+    }
+
+    fn paged(
+        &mut self,
+        asking: &Asking,
+        answer: &Answer,
+        count: Option<u64>,
+        mut retention: Retention,
+        reading: Reading,
+    ) -> Result<()> {
+        let asked = self.asked(asking, reading);
+        match refusal::paged(asked, &answer.head, &answer.body) {
+            Ok(()) => {}
+            Err(Refusal::PastRetention(days)) if retention.learn(days) => {
+                self.go_on(asking, What::Page(count, retention));
+                return Ok(());
+            }
+            Err(Refusal::PastRetention(_)) => return Err(retention.refused()),
+            Err(Refusal::Failed(error)) => return Err(error),
         }
+        let host = self.settings.api_base_url.host();
+        let counted = count.map(|count| {
+            let since = rfc3339(
+                self.clock
+                    .now(reading)
+                    .unwrap_or(reading.wall)
+                    .saturating_sub(BACK),
+            );
+            format!(": {count} events in the services asked for since {since}")
+        });
+        let counted = counted.unwrap_or_default();
+        let message = format!("{host} accepts the credential{counted}");
+        self.find(asking, Kind::Access, message);
+        if asking.question.is_new
+            && let Some(now) = self.clock.now(reading)
+            && let Ok(start) = self.settings.start.resolve(now)
+            && let Some(message) = retention.moved(start, retention.oldest(now))
+        {
+            self.find(asking, Kind::StartClamped, message);
+        }
+        self.go_on(asking, What::Survey);
+        Ok(())
+    }
+
+    /// The same organisation is asked something else next.
+    fn go_on(&mut self, asking: &Asking, what: What) {
+        self.left.push(Question {
+            what,
+            ..asking.question.clone()
+        });
+    }
+
+    fn find(&mut self, asking: &Asking, kind: Kind, message: String) {
+        let organization = asking.question.organization.as_deref().unwrap_or_default();
+        self.findings
+            .push(Finding::new(kind, organization, message));
     }
 
     /// The credential was refused, and this is the answer to it in the other
@@ -244,11 +319,10 @@ impl Check {
 
     fn asked<'a>(&'a self, asking: &'a Asking, reading: Reading) -> Asked<'a> {
         let now = self.clock.now(reading).unwrap_or(reading.wall);
-        let (Question::Access(organization) | Question::Survey(organization)) = &asking.question;
         Asked {
             url: &self.settings.api_base_url,
             authorization: self.settings.authorization,
-            organization: organization.as_deref(),
+            organization: asking.question.organization.as_deref(),
             start: asking.start,
             end: None,
             skew: self.clock.skew(),
@@ -295,7 +369,7 @@ impl Check {
             }
             Some(Ok(answer)) => self.answered(&asking, &answer, reading),
             // Nothing depends on it.
-            Some(Err(_)) if matches!(asking.question, Question::Survey(_)) => Ok(()),
+            Some(Err(_)) if matches!(asking.question.what, What::Survey) => Ok(()),
             Some(Err(cause)) => Err(match self.refused.take() {
                 Some(failure) => Error::Authentication(failure),
                 None => refusal::failed(self.asked(&asking, reading), &cause),

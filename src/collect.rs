@@ -54,7 +54,7 @@ use self::retention::Retention;
 use self::walk::Walk;
 use crate::api::{self, Query, Request};
 use crate::batch::{Batch, Limits, Progress};
-use crate::clock::{Clock, Reading, rfc3339};
+use crate::clock::{Clock, Reading};
 use crate::error::{Error, Problem, Result};
 use crate::settings::Settings;
 use crate::state::{Owner, Restored, Slot, Write};
@@ -195,6 +195,16 @@ impl Collector {
         }
     }
 
+    /// The organisation that the settings name, if they name any.
+    pub fn requested(&self) -> Option<&str> {
+        self.requested.as_deref()
+    }
+
+    /// A start was resolved.
+    pub fn has_begun(&self) -> bool {
+        self.memory.is_some()
+    }
+
     /// The organisation, as far as it is known.
     pub fn partition(&self) -> &str {
         self.owner.organization.as_deref().unwrap_or_default()
@@ -274,10 +284,7 @@ impl Collector {
         let (Some(memory), false) = (memory, error.is_our_own()) else {
             return error;
         };
-        let until = rfc3339(self.retention.kept_until(memory.read_to()));
-        error.and_hints([format!(
-            "nothing is lost until {until}: so long JumpCloud keeps what is not read yet"
-        )])
+        error.and_hints([self.retention.deadline(memory.read_to(), memory.kept)])
     }
 
     /// The requests that are open.

@@ -141,6 +141,13 @@ impl Feed {
         (&self.settings, &self.credential)
     }
 
+    /// The organisations, in order, and whether something of each was collected
+    /// before; none: the credential's own.
+    pub fn organizations(&self) -> impl DoubleEndedIterator<Item = (Option<&str>, bool)> {
+        let collectors = self.members.iter().map(|member| &member.collector);
+        collectors.map(|one| (one.requested(), one.has_begun()))
+    }
+
     /// The next key of the store to be read; none: the state is whole.
     pub fn wants(&mut self) -> Option<String> {
         if self.wants_sequence {

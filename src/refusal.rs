@@ -88,6 +88,21 @@ pub fn counted(asked: Asked<'_>, head: &Head, body: &[u8]) -> Result<u64, Refusa
         })
 }
 
+/// Reads the answer of a page as far as to say whether it is one.
+pub fn paged(asked: Asked<'_>, head: &Head, body: &[u8]) -> Result<(), Refusal> {
+    if head.status != 200 {
+        return Err(answered(asked, head, body));
+    }
+    if head.is_html() {
+        return Err(Refusal::Failed(not_the_api(asked, "a page in HTML")));
+    }
+    let body = body.trim_ascii_start();
+    match body.starts_with(b"[") {
+        true => Ok(()),
+        false => Err(Refusal::Failed(no_array(asked, body))),
+    }
+}
+
 /// Reads an answer whose status is not 200.
 pub fn answered(asked: Asked<'_>, head: &Head, body: &[u8]) -> Refusal {
     let said = message(body);

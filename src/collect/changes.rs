@@ -45,6 +45,9 @@ impl Collector {
             None => {
                 let before = memory.start.replace(reach.to_owned());
                 let changed = before.is_some_and(|before| before != reach);
+                if changed {
+                    memory.kept = None;
+                }
                 if changed && start.max(kept) < memory.ledger.start() {
                     memory.begin_fill(start.max(kept));
                 }
@@ -76,6 +79,7 @@ impl Collector {
         let Some(memory) = &mut self.memory else {
             return;
         };
+        memory.kept = retention.learnt().or(memory.kept);
         if let Some(fill) = memory.fill.as_mut().filter(|fill| fill.gap.is_none()) {
             let (end, follows) = (fill.end, fill.before.is_some());
             let earlier = retention.keep(&mut fill.ledger, end, follows, now, batch);

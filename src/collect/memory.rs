@@ -24,6 +24,8 @@ pub struct Memory {
     /// The `start` and `retention_days` that were configured when there was
     /// nothing to fill.
     pub start: Option<String>,
+    /// For how long JumpCloud keeps events, by its own words, in ms.
+    pub kept: Option<i64>,
     /// How the last audit came out.
     pub outcome: Outcome,
     /// How late events are.
@@ -43,6 +45,7 @@ impl Memory {
             floor: None,
             selection: None,
             start: None,
+            kept: None,
             outcome: Outcome::default(),
             lateness: Lateness::default(),
             surveyed: None,

@@ -24,12 +24,22 @@ const REPEAT: i64 = 3_600_000;
 #[derive(Clone, Copy, Debug)]
 pub struct Retention {
     ms: i64,
+    /// JumpCloud said so; else the settings do.
+    is_learnt: bool,
 }
 
 impl Retention {
     /// By the settings, in ms.
     pub fn new(ms: i64) -> Self {
-        Self { ms }
+        Self {
+            ms,
+            is_learnt: false,
+        }
+    }
+
+    /// What JumpCloud said, in ms; none: it has not, or not yet.
+    pub fn learnt(self) -> Option<i64> {
+        self.is_learnt.then_some(self.ms)
     }
 
     /// Nothing is asked for before this time, in ms since 1970 UTC.
@@ -37,9 +47,21 @@ impl Retention {
         now.saturating_sub(self.ms).saturating_add(MARGIN)
     }
 
-    /// What is of this time is kept until then.
-    pub fn kept_until(self, time: i64) -> i64 {
-        time.saturating_add(self.ms).saturating_sub(MARGIN)
+    /// Until when nothing is lost, if what is of this time is not read yet.
+    /// `before`: what JumpCloud said in an earlier run, in ms.
+    pub fn deadline(self, time: i64, before: Option<i64>) -> String {
+        let learnt = self.learnt().or(before.filter(|ms| *ms < self.ms));
+        let ms = learnt.unwrap_or(self.ms);
+        let until = rfc3339(time.saturating_add(ms).saturating_sub(MARGIN));
+        let days = ms / DAY;
+        match learnt {
+            Some(_) => {
+                format!("nothing is lost until {until}: JumpCloud keeps events for {days} days")
+            }
+            None => format!(
+                "nothing is lost until {until}, if JumpCloud keeps events for {days} days (`retention_days`)"
+            ),
+        }
     }
 
     /// Moves a position that is too old to what is kept, but no further than
@@ -99,12 +121,20 @@ impl Retention {
         }
     }
 
+    /// What is to be said of a start that will be moved so (ms since 1970 UTC).
+    pub fn moved(self, from: i64, to: i64) -> Option<String> {
+        (to.saturating_sub(from) > UNTOLD).then(|| {
+            let (from, to, days) = (rfc3339(from), rfc3339(to), self.ms / DAY);
+            format!("the start will be moved from {from} to {to}: JumpCloud keeps {days} days")
+        })
+    }
+
     /// Takes the days that a refusal named. False: it named none, or no fewer
     /// than are known.
     pub fn learn(&mut self, days: Option<i64>) -> bool {
         match days.map(|days| days.saturating_mul(DAY)) {
             Some(ms) if ms < self.ms => {
-                self.ms = ms;
+                (self.ms, self.is_learnt) = (ms, true);
                 true
             }
             _ => false,

@@ -24,6 +24,8 @@ pub struct Head {
     pub floor: Option<i64>,
     pub selection: Option<u32>,
     pub start_setting: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<i64>,
     pub audit: Outcome,
     pub lateness: Lateness,
     pub surveyed: Option<i64>,

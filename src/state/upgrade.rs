@@ -85,6 +85,7 @@ impl From<HeadV1> for Head {
             fill: None,
             selection: None,
             start_setting: None,
+            kept: None,
             audit: Outcome::default(),
             lateness: Lateness::default(),
             surveyed: None,

@@ -3,7 +3,7 @@
 use jumpcloud::clock::rfc3339;
 use jumpcloud::error::{Error, Result};
 use jumpcloud::finding::Kind;
-use jumpcloud_simulator::DEFAULT_KEY;
+use jumpcloud_simulator::{DEFAULT_KEY, Endpoint, Fault, RetryAfter, Rule};
 
 use crate::events::events;
 use crate::plan::EPOCH;
@@ -84,6 +84,61 @@ fn check_names_the_header_in_which_the_token_is_accepted() {
         world.model.access.expire_tokens();
         let said = refused(world.try_out());
         assert!(!said[1].contains("other header"), "{said:?}");
+    }
+}
+
+#[test]
+fn check_meets_what_only_a_page_is_refused_for() {
+    for status in [400, 402, 403] {
+        let mut world = World::of(events(0, 5, EPOCH, 1), "");
+        let fault = Fault::Status {
+            status,
+            retry_after: RetryAfter::Absent,
+        };
+        world
+            .model
+            .faults
+            .add(Rule::new(fault).on(Endpoint::Events));
+        let tried = world.try_out().unwrap_err();
+        assert!(world.store().is_empty());
+        let polled = world.poll_all().unwrap_err();
+        assert_eq!(tried.to_string(), polled.to_string());
+        assert_eq!(tried.code(), polled.code());
+    }
+    for fault in [Fault::Html, Fault::NotAnArray] {
+        let mut world = World::of(events(0, 5, EPOCH, 1), "");
+        world
+            .model
+            .faults
+            .add(Rule::new(fault).on(Endpoint::Events));
+        assert!(world.try_out().is_err());
+    }
+}
+
+#[test]
+fn check_tells_of_a_start_that_will_be_moved_and_not_of_one_that_was() {
+    let moved = |world: &mut World| {
+        let mut found = world.try_out().unwrap().into_iter();
+        found
+            .find(|one| one.kind == Kind::StartClamped)
+            .map(|one| one.message)
+    };
+    for (start, kept, told) in [
+        ("200d", 90, Some("90 days")),
+        ("60d", 15, Some("15 days")),
+        ("90d", 90, None),
+        ("1m", 90, None),
+    ] {
+        let settings = format!(r#"{{"start": "{start}"}}"#);
+        let mut world = World::of(events(0, 5, EPOCH, 1), &settings);
+        world.model.organizations[0].retention_days = kept;
+        let said = moved(&mut world);
+        match told {
+            Some(days) => assert!(said.unwrap().ends_with(days)),
+            None => assert_eq!(said, None),
+        }
+        world.poll_all().unwrap();
+        assert_eq!(moved(&mut world), None);
     }
 }
 

@@ -1,7 +1,8 @@
 //! How far back JumpCloud keeps events.
 
 use jumpcloud::clock::rfc3339;
-use jumpcloud_simulator::{Endpoint, Event, Fault, Rule, When};
+use jumpcloud::error::Error;
+use jumpcloud_simulator::{Endpoint, Event, Fault, RetryAfter, Rule, When};
 
 use crate::events::{event, events};
 use crate::world::{EPOCH, World};
@@ -45,6 +46,48 @@ fn a_shorter_retention_is_learnt_from_the_answer() {
     );
     assert_eq!(said.events, 5);
     world.check();
+}
+
+/// What an outage of now is told with.
+fn deadline(world: &mut World) -> String {
+    let status = Fault::Status {
+        status: 503,
+        retry_after: RetryAfter::Absent,
+    };
+    world.wait_minutes(1);
+    world.model.faults.add(Rule::new(status));
+    let Error::Unavailable(mut failure, _) = world.poll_once().unwrap_err() else {
+        panic!("it is an outage");
+    };
+    world.model.faults.clear();
+    failure.hints.remove(0)
+}
+
+#[test]
+fn an_outage_is_told_by_what_jumpcloud_keeps_in_this_run_and_the_next() {
+    let mut world = World::of(events(0, 5, EPOCH, 1), r#"{"start": "60d"}"#);
+    world.model.organizations[0].retention_days = 15;
+    world.poll_all().unwrap();
+    let until = rfc3339(world.now() - 120_000 + 15 * DAY - 60_000);
+    let told = deadline(&mut world);
+    let want = format!("nothing is lost until {}", &until[..15]);
+    assert!(told.starts_with(&want), "{told}");
+    assert!(
+        told.ends_with(": JumpCloud keeps events for 15 days"),
+        "{told}"
+    );
+    world.reopen();
+    assert_eq!(deadline(&mut world), told);
+
+    // Told otherwise, it is to be learnt anew.
+    world.model.organizations[0].retention_days = 90;
+    world.reopen_with(r#"{"start": "60d", "retention_days": 30}"#);
+    world.poll_all().unwrap();
+    let told = deadline(&mut world);
+    assert!(
+        told.ends_with(", if JumpCloud keeps events for 30 days (`retention_days`)"),
+        "{told}"
+    );
 }
 
 #[test]

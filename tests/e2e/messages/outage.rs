@@ -14,7 +14,7 @@ use super::message_of;
 type Case = (&'static str, usize, &'static [&'static str]);
 
 const IN_TIME: &str =
-    "hint: nothing is lost until [TIME] so long JumpCloud keeps what is not read yet";
+    "hint: nothing is lost until [TIME], if JumpCloud keeps events for 90 days (`retention_days`)";
 const TRIED: &str = "hint: tried 5 times; nothing is lost, and the next run goes on from here";
 const SKIPPED: &str = "hint: nothing was skipped, this part will be read again";
 

@@ -91,7 +91,7 @@ fn status_401_of_a_feed_that_worked() {
 error: acme: JumpCloud refused the API key (401), and this feed worked before
 hint: it has probably expired (keys made for 90 days stop on day 90), or been replaced by a newer one
 hint: make a new key under `My API Key` in the Admin Portal and put it in the place of `token`; the old key stops at once everywhere
-hint: nothing is lost until [TIME] so long JumpCloud keeps what is not read yet
+hint: nothing is lost until [TIME], if JumpCloud keeps events for 90 days (`retention_days`)
 hint: the secret comes from `env:JUMPCLOUD_API_KEY`
 
 "#]]
