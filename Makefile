@@ -24,6 +24,9 @@ COMPONENT_ENV = PATH="$(TOOLS)/bin:$$PATH" CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_R
 # Components to try the host with: plain Rust for WASI 0.2.
 GUESTS := --release --manifest-path tests/guests/Cargo.toml --target wasm32-wasip2 --target-dir target/guests
 
+# Of the simulator.
+PORT := 8099
+
 RUN := dist/source-host run --once --plugin dist/jumpcloud.wasm --secret token=env:JUMPCLOUD_API_KEY
 
 .PHONY: help run simulator toolchain test check build component host guests bench fuzz mutants soak peers receiver audit dist clean
@@ -39,8 +42,8 @@ run: build ## Collects once: from JumpCloud with JUMPCLOUD_API_KEY set, else fro
 	exec target/release/jumpcloud-simulator run -- \
 		$(RUN) --set api_base_url={url} --state target/run $(ARGS)
 
-simulator: build ## Serves a simulated JumpCloud at port 8099, to try a feeds.toml against
-	target/release/jumpcloud-simulator serve --port 8099
+simulator: build ## Serves a simulated JumpCloud at port 8099 (or PORT=), to try a feeds.toml against
+	target/release/jumpcloud-simulator serve --port $(PORT)
 
 test: build guests ## Runs all tests, the end-to-end ones on the built component in the built host
 	cargo test --locked --release --workspace

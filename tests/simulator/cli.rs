@@ -96,7 +96,7 @@ pub struct Tenant {
 pub struct Server {
     /// The port; 0 takes a free one.
     #[arg(long, default_value_t = 0)]
-    port: u16,
+    pub port: u16,
     /// The API key that is accepted.
     #[arg(long, default_value = DEFAULT_KEY)]
     pub key: String,

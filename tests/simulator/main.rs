@@ -9,13 +9,13 @@ use std::path::Path;
 use std::process::{Command as Process, ExitCode, ExitStatus};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::Parser;
 use jumpcloud_simulator::{DEFAULT_SERVICE_ACCOUNT, Event, Generator, Simulator};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
-use cli::{Cli, Command, Format, Server};
+use cli::{Cli, Command, Format, Server, Tenant};
 
 fn main() -> ExitCode {
     match act(Cli::parse().command) {
@@ -30,8 +30,7 @@ fn main() -> ExitCode {
 fn act(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve { tenant, server } => {
-            let simulator = Simulator::start(server.config(&tenant, now_ms()))
-                .context("could not start the server")?;
+            let simulator = start(&server, &tenant)?;
             introduce(&simulator, &server)?;
             loop {
                 std::thread::park();
@@ -43,8 +42,7 @@ fn act(command: Command) -> anyhow::Result<ExitCode> {
             key_env,
             command,
         } => {
-            let simulator = Simulator::start(server.config(&tenant, now_ms()))
-                .context("could not start the server")?;
+            let simulator = start(&server, &tenant)?;
             let status = run(&simulator, &server.key, &key_env, &command)?;
             if let Some(path) = &server.requests {
                 write_requests(&simulator, path)
@@ -69,48 +67,72 @@ fn act(command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// Starts the server; what to do if its port is taken.
+fn start(server: &Server, tenant: &Tenant) -> anyhow::Result<Simulator> {
+    Simulator::start(server.config(tenant, now_ms())).map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            let port = server.port;
+            anyhow!(
+                "port {port} is taken\n\nhint: choose another one with `--port`; 0 is any free one"
+            )
+        }
+        _ => anyhow!(error).context("could not start the server"),
+    })
+}
+
+/// Says how to point a feed at it: by flags, or in a `feeds.toml`.
 fn introduce(simulator: &Simulator, server: &Server) -> io::Result<()> {
-    let url = simulator.base_url();
+    let (url, token_url) = (simulator.base_url(), simulator.token_url());
+    let key = &server.key;
     let organizations: Vec<String> = simulator
         .model()
         .organizations
         .iter()
         .map(|one| one.id.clone())
         .collect();
+    let list = format!("{organizations:?}");
+    let (flag, setting) = match organizations.len() {
+        0 | 1 => Default::default(),
+        _ => (
+            format!(" --set org_ids={}", organizations.join(",")),
+            format!(", org_ids = {list}"),
+        ),
+    };
     let organizations = organizations.join(",");
     let (client_id, client_secret) = DEFAULT_SERVICE_ACCOUNT;
     let mut out = io::stdout().lock();
-    writeln!(out, "{url}")?;
-    writeln!(out)?;
-    writeln!(
-        out,
-        "Point a feed at it with these, and the key in the environment:"
-    )?;
-    writeln!(out, "  export JUMPCLOUD_API_KEY={}", server.key)?;
     write!(
         out,
-        "  --set api_base_url={url} --secret token=env:JUMPCLOUD_API_KEY"
+        r#"{url}
+
+Point a feed at it with these flags, and the key in the environment:
+  export JUMPCLOUD_API_KEY={key}
+  --set api_base_url={url} --secret token=env:JUMPCLOUD_API_KEY{flag}
+
+Or as its service account, with the secret in the environment:
+  export JUMPCLOUD_CLIENT_SECRET={client_secret}
+  --set api_base_url={url} --set authorization=service-account --set client_id={client_id} \
+  --set oauth_token_url={token_url} --set org_ids={organizations} \
+  --secret client_secret=env:JUMPCLOUD_CLIENT_SECRET
+
+Or in a feeds.toml, one of these or both, with the same in the environment:
+  [feeds.key]
+  plugin   = "dist/jumpcloud.wasm"
+  settings = {{ api_base_url = "{url}"{setting} }}
+  secrets  = {{ token = "env:JUMPCLOUD_API_KEY" }}
+
+  [feeds.account]
+  plugin   = "dist/jumpcloud.wasm"
+  secrets  = {{ client_secret = "env:JUMPCLOUD_CLIENT_SECRET" }}
+
+  [feeds.account.settings]
+  api_base_url    = "{url}"
+  authorization   = "service-account"
+  client_id       = "{client_id}"
+  oauth_token_url = "{token_url}"
+  org_ids         = {list}
+"#
     )?;
-    if organizations.contains(',') {
-        write!(out, " --set org_ids={organizations}")?;
-    }
-    writeln!(out)?;
-    writeln!(out)?;
-    writeln!(
-        out,
-        "Or as its service account, with the secret in the environment:"
-    )?;
-    writeln!(out, "  export JUMPCLOUD_CLIENT_SECRET={client_secret}")?;
-    writeln!(
-        out,
-        "  --set api_base_url={url} --set authorization=service-account --set client_id={client_id} \\"
-    )?;
-    writeln!(
-        out,
-        "  --set oauth_token_url={} --set org_ids={organizations} \\",
-        simulator.token_url()
-    )?;
-    writeln!(out, "  --secret client_secret=env:JUMPCLOUD_CLIENT_SECRET")?;
     out.flush()
 }
 
