@@ -104,7 +104,10 @@ impl Check {
     pub fn finish(mut self, reading: Reading) -> Result<Vec<Finding>> {
         let advice = self.advice(reading);
         if let Some(error) = self.failure {
-            let is_warning = |it: &Finding| it.kind.code().1 >= Severity::Warning;
+            // Where the address may be the reason, the error says so itself.
+            let is_warning = |it: &Finding| {
+                it.kind.code().1 >= Severity::Warning && it.kind != Kind::UnknownHost
+            };
             let warnings = advice.into_iter().filter(is_warning);
             let error = error.and_hints(warnings.map(|warning| warning.message));
             return Err(self.gate.hide(error));
@@ -126,6 +129,15 @@ impl Check {
         }
         if let Some(warning) = self.credential.warning() {
             find(Kind::OddToken, warning);
+        }
+        if let Some(name) = self.settings.unused() {
+            let authorization = self.settings.authorization.name();
+            find(
+                Kind::OddToken,
+                format!(
+                    "`{name}` is set, and not used with `authorization = \"{authorization}\"`: did you mean `service-account`?"
+                ),
+            );
         }
         if let Some(message) = self.clock.skew_message() {
             find(Kind::ClockSkew, message);

@@ -34,18 +34,32 @@ impl Credential {
         let needed = Secret::of(authorization);
         let name = needed.map_or("", |secret| secret.name);
         let mut secret = String::new();
+        let mut other = None;
         for (given, value) in secrets {
             if given == name {
                 secret = value;
-            } else if SECRETS.iter().all(|known| known.name != given) {
-                problems.push(
+                continue;
+            }
+            match SECRETS.iter().find(|known| known.name == given) {
+                Some(known) => other = Some(known),
+                None => problems.push(
                     Problem::new(given, "no such secret")
                         .hint(format!("the secret that is needed is `{name}`")),
-                );
+                ),
             }
         }
         if secret.is_empty() {
-            let problem = Problem::new(name, "missing or empty");
+            let mut problem = Problem::new(name, "missing or empty");
+            if let Some(Secret {
+                name,
+                when: [when, ..],
+                ..
+            }) = other
+            {
+                problem = problem.hint(format!(
+                    "`{name}` is given: did you mean `authorization = \"{when}\"`?"
+                ));
+            }
             let description = needed.map_or("", |secret| secret.description);
             problems.push(problem.hint(description));
         } else {
@@ -195,6 +209,16 @@ mod tests {
             .map(|p| p.setting)
             .collect();
         assert_eq!(names, ["x", "client_secret"]);
+    }
+
+    #[test]
+    fn the_other_secret_names_its_authorization() {
+        let given = vec![("client_secret".to_owned(), "abc".to_owned())];
+        let problems = Credential::new(ApiKey, given).unwrap_err();
+        assert_eq!(
+            problems[0].hints[0],
+            "`client_secret` is given: did you mean `authorization = \"service-account\"`?"
+        );
     }
 
     #[test]

@@ -11,7 +11,17 @@ const SOON: i64 = 14;
 /// What is to be said of the day on which the credential expires, when asked.
 pub fn finding(settings: &Settings, now: i64) -> Option<Finding> {
     if settings.token_expires.is_none() {
-        let message = "JumpCloud does not tell when a credential expires, and keys made for 90 days stop on day 90; set `token_expires` to be warned";
+        let message = match settings.authorization {
+            Authorization::ApiKey => {
+                "JumpCloud does not tell when a key expires, and those made for 90 days stop on day 90; set `token_expires` to be warned"
+            }
+            Authorization::Bearer => {
+                "JumpCloud does not tell when a token expires; set `token_expires` to be warned"
+            }
+            Authorization::ServiceAccount => {
+                "JumpCloud does not tell when a client secret expires; set `token_expires` to the end of the lifetime that was chosen for it, to be warned"
+            }
+        };
         return Some(Finding::new(Kind::ExpiryUnknown, "", message));
     }
     warning(settings, now).map(|message| Finding::new(Kind::KeyExpiry, "", message))

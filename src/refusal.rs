@@ -14,7 +14,17 @@ use crate::clock::rfc3339;
 use crate::error::{Error, Failure, Problem};
 use crate::settings::{ApiUrl, Authorization};
 
-const ADDRESSES: &str = "`api_base_url` is `https://api.jumpcloud.com`, `https://api.eu.jumpcloud.com` or `https://api.in.jumpcloud.com`";
+/// What `api_base_url` is, and may be.
+fn addresses(url: &ApiUrl) -> String {
+    const KNOWN: &str = "`https://api.jumpcloud.com`, `https://api.eu.jumpcloud.com` or `https://api.in.jumpcloud.com`";
+    match url.is_known() {
+        true => format!("`api_base_url` is {KNOWN}"),
+        false => format!(
+            "`api_base_url` is {}, and JumpCloud's are {KNOWN}",
+            url.origin()
+        ),
+    }
+}
 
 /// How a request failed before an answer was complete.
 #[derive(Clone, Debug, PartialEq)]
@@ -166,7 +176,9 @@ pub fn not_the_api(asked: Asked<'_>, found: &str) -> Error {
     if asked.established {
         return Error::Unavailable(Failure::new(message), None);
     }
-    Error::BadSettings(vec![Problem::new("api_base_url", message).hint(ADDRESSES)])
+    Error::BadSettings(vec![
+        Problem::new("api_base_url", message).hint(addresses(asked.url)),
+    ])
 }
 
 /// A page's body begins with these bytes instead of an array.
@@ -230,7 +242,7 @@ fn redirected(asked: Asked<'_>, head: &Head) -> Error {
     Error::BadSettings(vec![
         Problem::new("api_base_url", message)
             .hint(hint)
-            .hint(ADDRESSES),
+            .hint(addresses(asked.url)),
     ])
 }
 

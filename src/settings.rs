@@ -72,7 +72,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("event_types", Kind::Choices(&["login", "admin"]), r#"["login", "admin"]"#,
         "What to collect: `login` (login activities, OCSF Authentication) and `admin` (admin activities, OCSF Account Change)."),
     setting("org_ids", Kind::Organizations, "[]",
-        "The organisations to collect from, for a credential that reaches several; each has a position of its own. Empty: the credential's own organisation. Needed with a service account."),
+        "The organisations to collect from, for a credential that reaches several; each has a position of its own. An id is 24 hex digits, found under *Settings > Organization Profile* in the Admin Portal. Empty: the credential's own organisation. Needed with a service account."),
     setting("start", Kind::Start, r#""24h""#,
         "Where a new feed begins: so long before now (`24h`, `90d`), or at a moment (`2026-11-01T00:00:00Z`). Resolved once, at the first run; an earlier one set later has the time before it read too."),
     setting("retention_days", Kind::Days(1, 3650), "90",
@@ -131,6 +131,13 @@ impl Authorization {
             Some(name) => Self::named(name.as_str()?),
             None => Some(Self::default()),
         }
+    }
+
+    /// Whether these settings are those of a service account, but for
+    /// `authorization`.
+    pub fn is_forgotten(json: &str) -> bool {
+        let settings: Value = serde_json::from_str(json).unwrap_or_default();
+        settings.get("client_id").is_some() && settings.get("authorization").is_none()
     }
 
     fn named(name: &str) -> Option<Self> {
@@ -203,6 +210,17 @@ impl Settings {
             include_raw: reader.take("include_raw", value::flag),
         };
         reader.finish().map(|()| settings)
+    }
+
+    /// What is set and not used: it is a service account's, and this is none.
+    pub fn unused(&self) -> Option<&'static str> {
+        if self.authorization == Authorization::ServiceAccount {
+            None
+        } else if !self.client_id.is_empty() {
+            Some("client_id")
+        } else {
+            (host(&self.oauth_token_url) != url::TOKEN_HOST).then_some("oauth_token_url")
+        }
     }
 
     /// Whether the address for tokens is the one documented for the United

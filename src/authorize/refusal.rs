@@ -122,7 +122,8 @@ impl Endpoint {
                     ),
                     None => "the secret may have expired, been replaced, or been pasted incompletely; up to two can be active".to_owned(),
                 })
-                .hint("make a new secret for the service account in the Admin Portal and put it in the place of `client_secret`"),
+                .hint("make a new secret for the service account in the Admin Portal and put it in the place of `client_secret`")
+                .hint(self.asked()),
             )),
             (403, _) | (400, "unauthorized_client" | "invalid_scope" | "access_denied") => {
                 Error::Permission(
@@ -167,7 +168,7 @@ impl Endpoint {
                 ))))
             }
             Cause::Denied => refusal::denied("oauth_token_url", self.host()),
-            cause => refusal::unreachable(self.host(), cause),
+            cause => refusal::unreachable(self.host(), cause).and_hints([self.asked()]),
         }
     }
 
@@ -186,6 +187,14 @@ impl Endpoint {
         Error::BadSettings(vec![Problem::new("oauth_token_url", message).hint(
             "without this setting it is `https://admin-oauth.id.jumpcloud.com/oauth2/token`",
         )])
+    }
+
+    /// Where it was asked.
+    fn asked(&self) -> String {
+        let url = &self.url;
+        format!(
+            "the token was asked for at `{url}`; an account of another region needs `oauth_token_url`"
+        )
     }
 
     /// The address may be the reason.

@@ -15,8 +15,7 @@ use super::{Collector, Shared};
 use crate::clock::rfc3339;
 use crate::error::{Error, Result};
 use crate::finding::Kind;
-use crate::mapping;
-use crate::settings::Settings;
+use crate::mapping::{self, EventTypes};
 
 impl Collector {
     /// Meets every change, at this time (ms since 1970 UTC).
@@ -60,15 +59,22 @@ impl Collector {
         let Some(memory) = &mut self.memory else {
             return;
         };
-        let selection = Some(fingerprint(shared.settings));
+        let selection = Some(fingerprint(shared.settings.event_types));
         let before = std::mem::replace(&mut memory.selection, selection);
         if before.is_some() && before != selection {
             memory.reselect();
             self.audit = None;
-            let from = rfc3339(memory.ledger.tiles().start());
-            let message = format!(
-                "other event types are selected than before; those that are new are complete from {from}"
-            );
+            let all = EventTypes {
+                login: true,
+                admin: true,
+            };
+            let message = match before == Some(fingerprint(all)) {
+                true => "fewer event types are selected than before".to_owned(),
+                false => format!(
+                    "other event types are selected than before; those that are new are complete from {}",
+                    rfc3339(memory.ledger.tiles().start())
+                ),
+            };
             shared.batch.find(Kind::NewSelection, message);
         }
     }
@@ -92,9 +98,9 @@ impl Collector {
 }
 
 /// Which events are read and chosen: FNV-1a over services and types.
-fn fingerprint(settings: &Settings) -> u32 {
-    let services = mapping::services(settings.event_types).join(",");
-    let text = format!("{services} {:?}", settings.event_types);
+fn fingerprint(types: EventTypes) -> u32 {
+    let services = mapping::services(types).join(",");
+    let text = format!("{services} {types:?}");
     text.bytes().fold(0x811c_9dc5, |hash, byte| {
         (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
     })

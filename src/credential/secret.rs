@@ -33,7 +33,7 @@ pub struct Pattern {
 pub const SECRETS: &[Secret] = &[
     Secret {
         name: "token",
-        description: "An administrator's API key: Admin Portal > own initials (top right) > My API Key > Generate New API Key, with an expiry of 90 days.",
+        description: "An administrator's API key: Admin Portal > own initials (top right) > My API Key > Generate New API Key, with an expiry of 90 days. A service account has `client_secret` in its place, with `authorization = \"service-account\"`.",
         when: &["api-key", "bearer"],
         patterns: &[
             PLACEHOLDER,

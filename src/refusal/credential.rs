@@ -1,6 +1,6 @@
 //! What is said of a credential that JumpCloud refuses: the ways out.
 
-use super::{ADDRESSES, Asked};
+use super::{Asked, addresses};
 use crate::clock::rfc3339;
 use crate::error::Failure;
 use crate::settings::Authorization;
@@ -16,7 +16,8 @@ pub fn unauthenticated(asked: Asked<'_>) -> Failure {
             )
             .hint("the account may just have lost its access: see its role in the Admin Portal")
             .hint(format!(
-                "an account is known in its own region only: {ADDRESSES}"
+                "an account is known in its own region only: {}",
+                addresses(asked.url)
             ));
         }
     };
@@ -42,7 +43,8 @@ pub fn unauthenticated(asked: Asked<'_>) -> Failure {
     match asked.established {
         true => failure,
         false => failure.hint(format!(
-            "a key is known in its own region only: {ADDRESSES}"
+            "a key is known in its own region only: {}",
+            addresses(asked.url)
         )),
     }
 }

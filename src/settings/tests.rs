@@ -82,12 +82,20 @@ fn every_problem_is_reported_at_once_in_the_order_of_the_table() {
             "org_ids[1]: not an organisation id: `x` | 24 hex digits, as under Settings > Organization Profile in the Admin Portal",
             "start: neither a duration nor a moment: `soon` | like `24h`, `90d` or `2026-11-01T00:00:00Z`",
             "retention_days: not a whole number from 1 to 3650: `0`",
-            "poll_interval: not a duration: `10` | a number and `s`, `m`, `h` or `d`, like `60s`",
+            "poll_interval: not a duration: `\"10\"` | a number and `s`, `m`, `h` or `d`, like `60s`",
             "token_expires: not a day: `22.2.2027` | like `2027-02-22`",
             "include_raw: neither true nor false: `\"yes\"`",
             "event_tipes: no such setting | did you mean `event_types`?",
             "zzz: no such setting | the settings are `api_base_url`, `authorization`, `client_id`, `event_types`, `include_raw`, `late_horizon`, `oauth_token_url`, `org_ids`, `poll_interval`, `retention_days`, `start`, `token_expires`",
         ]
+    );
+}
+
+#[test]
+fn a_number_in_quotes_is_shown_with_them() {
+    assert_eq!(
+        problems(r#"{"retention_days": "90"}"#),
+        ["retention_days: not a whole number from 1 to 3650: `\"90\"` | write it without quotes"]
     );
 }
 

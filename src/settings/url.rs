@@ -23,11 +23,16 @@ pub struct ApiUrl {
 }
 
 impl ApiUrl {
-    /// From a checked address, with or without the base path and a slash.
+    /// From a checked address, with or without the base path, an endpoint
+    /// below it, and a slash.
     pub fn new(url: &str) -> Self {
         let (origin, path) = split_origin(url);
         let path = path.trim_end_matches('/');
-        let prefix = path.strip_suffix(BASE_PATH).unwrap_or(path);
+        let below = path.rsplit_once(BASE_PATH);
+        let prefix = match below {
+            Some((prefix, "" | "/events" | "/events/count" | "/events/distinct")) => prefix,
+            _ => path,
+        };
         Self {
             origin: origin.to_ascii_lowercase(),
             prefix: prefix.to_owned(),
@@ -69,7 +74,10 @@ pub fn host(url: &str) -> &str {
 /// What is wrong with an address, and what to do.
 pub fn check(url: &str) -> Option<(String, &'static str)> {
     const EXAMPLE: &str = "like `https://api.jumpcloud.com`";
-    let (origin, _) = split_origin(url);
+    if url.trim() != url {
+        return Some(("white space around the address".to_owned(), EXAMPLE));
+    }
+    let (origin, path) = split_origin(url);
     let Some((scheme, host)) = origin.split_once("://") else {
         let shown = shown(&url.into());
         return Some((format!("not an address: {shown}"), EXAMPLE));
@@ -101,6 +109,12 @@ pub fn check(url: &str) -> Option<(String, &'static str)> {
         || name
             .parse::<std::net::Ipv4Addr>()
             .is_ok_and(|address| address.is_loopback());
+    if KNOWN_HOSTS.contains(&host) && path.trim_end_matches('/').starts_with("/events") {
+        return Some((
+            format!("an endpoint, not the API's address: `{url}`"),
+            "leave out what follows the host",
+        ));
+    }
     if !secure && !loopback {
         return Some((
             format!("plain http would send the credential in clear: `{url}`"),
@@ -131,6 +145,8 @@ mod tests {
             "https://api.eu.jumpcloud.com/",
             "https://api.eu.jumpcloud.com/insights/directory/v1",
             "https://api.eu.jumpcloud.com/insights/directory/v1/",
+            "https://api.eu.jumpcloud.com/insights/directory/v1/events",
+            "https://api.eu.jumpcloud.com/insights/directory/v1/events/count/",
         ] {
             let url = ApiUrl::new(url);
             assert!(url.is_known());
@@ -160,6 +176,8 @@ mod tests {
         }
         for bad in [
             "",
+            " https://api.jumpcloud.com",
+            "https://api.jumpcloud.com/events/count",
             "api.jumpcloud.com",
             "ftp://a",
             "https://",

@@ -35,10 +35,15 @@ pub fn check(setting: &Setting, value: &Value, problems: &mut Vec<Problem>) {
             Some(Problem::new(name, format!("not a day: {shown}")).hint("like `2027-02-22`"))
         }
         Kind::Days(min, max) if !value.as_i64().is_some_and(|n| (min..=max).contains(&n)) => {
-            Some(Problem::new(
-                name,
-                format!("not a whole number from {min} to {max}: {shown}"),
-            ))
+            let message = format!("not a whole number from {min} to {max}: {shown}");
+            let problem = Problem::new(name, message);
+            let is_quoted = value
+                .as_str()
+                .is_some_and(|text| text.parse::<i64>().is_ok());
+            Some(match is_quoted {
+                true => problem.hint("write it without quotes"),
+                false => problem,
+            })
         }
         Kind::Duration(min, max) => match duration(value) {
             None => Some(
@@ -154,8 +159,10 @@ pub fn shown(value: &Value) -> String {
     if length > LONGEST_SHOWN || text.contains(char::is_whitespace) {
         return format!("a value of {length} characters");
     }
-    let quotes = matches!(value, Value::String(_))
-        && matches!(text.as_str(), "yes" | "no" | "true" | "false");
+    // A text that reads like something else shows that it is one.
+    let quotes = value.is_string()
+        && (matches!(text.as_str(), "yes" | "no" | "true" | "false")
+            || text.parse::<i64>().is_ok());
     let text: String = text.chars().filter(|c| !c.is_control()).collect();
     if quotes {
         format!("`\"{text}\"`")

@@ -45,7 +45,12 @@ fn types_that_are_added_are_read_from_what_was_read() {
     world.reopen();
     assert_eq!(world.poll_all().unwrap().findings, [""; 0], "said once");
     world.reopen_with(r#"{"event_types": ["admin"], "start": "3h"}"#);
-    assert_eq!(world.poll_all().unwrap().events, 0);
+    let said = world.poll_all().unwrap();
+    assert_eq!(said.events, 0);
+    assert_eq!(
+        said.findings,
+        ["new-selection: fewer event types are selected than before"]
+    );
     world.check();
 }
 

@@ -87,6 +87,7 @@ fn the_token_address_says_no() {
 error: acme: JumpCloud refused the service account's client id or secret (401)
 hint: the secret may have expired, been replaced, or been pasted incompletely; up to two can be active
 hint: make a new secret for the service account in the Admin Portal and put it in the place of `client_secret`
+hint: the token was asked for at `http://127.0.0.1:[PORT]/oauth2/token`; an account of another region needs `oauth_token_url`
 hint: the secret comes from `env:SECRET`
 
 "#]],
@@ -123,6 +124,7 @@ hint: tried 5 times; nothing is lost, and the next run goes on from here
                 4,
                 str![[r#"
 error: acme: could not reach JumpCloud at 127.0.0.1:[PORT]: no answer in time
+hint: the token was asked for at `http://127.0.0.1:[PORT]/oauth2/token`; an account of another region needs `oauth_token_url`
 hint: POST http://127.0.0.1:[PORT]/oauth2/token: no answer within [N] ms (`limits.first_byte`)
 hint: tried 5 times; nothing is lost, and the next run goes on from here
 
@@ -144,7 +146,7 @@ hint: tried 5 times; nothing is lost, and the next run goes on from here
                 str![[r#"
 error: acme: JumpCloud refused the service account's token (401), and a new one too
 hint: the account may just have lost its access: see its role in the Admin Portal
-hint: an account is known in its own region only: `api_base_url` is `https://api.jumpcloud.com`, `https://api.eu.jumpcloud.com` or `https://api.in.jumpcloud.com`
+hint: an account is known in its own region only: `api_base_url` is http://127.0.0.1:[PORT], and JumpCloud's are `https://api.jumpcloud.com`, `https://api.eu.jumpcloud.com` or `https://api.in.jumpcloud.com`
 hint: the secret comes from `env:SECRET`
 
 "#]],

@@ -70,7 +70,7 @@ error: acme: JumpCloud refused the API key (401)
 
 hint: it may have expired (keys made for 90 days stop on day 90), been replaced by a newer one, or been pasted incompletely
 hint: make a new key under `My API Key` in the Admin Portal and put it in the place of `token`; the old key stops at once everywhere
-hint: a key is known in its own region only: `api_base_url` is `https://api.jumpcloud.com`, `https://api.eu.jumpcloud.com` or `https://api.in.jumpcloud.com`
+hint: a key is known in its own region only: `api_base_url` is http://127.0.0.1:[PORT], and JumpCloud's are `https://api.jumpcloud.com`, `https://api.eu.jumpcloud.com` or `https://api.in.jumpcloud.com`
 hint: the secret comes from `env:JUMPCLOUD_API_KEY`
 
 
@@ -119,8 +119,7 @@ error: acme: JumpCloud refused the bearer token (401)
 hint: JumpCloud accepts it in the other header: set `authorization = "api-key"`
 hint: it may have expired (keys made for 90 days stop on day 90), been replaced by a newer one, or been pasted incompletely
 hint: such tokens live for a few hours; with `authorization = "service-account"` they are renewed without you
-hint: a key is known in its own region only: `api_base_url` is `https://api.jumpcloud.com`, `https://api.eu.jumpcloud.com` or `https://api.in.jumpcloud.com`
-hint: `api_base_url` is http://127.0.0.1:[PORT], none of JumpCloud's known addresses
+hint: a key is known in its own region only: `api_base_url` is http://127.0.0.1:[PORT], and JumpCloud's are `https://api.jumpcloud.com`, `https://api.eu.jumpcloud.com` or `https://api.in.jumpcloud.com`
 hint: the secret comes from `env:JUMPCLOUD_API_KEY`
 
 "#]]
@@ -189,7 +188,7 @@ fn a_redirect_is_not_followed() {
 error: feeds.toml:5: feed `acme`: `settings.api_base_url`: 127.0.0.1:[PORT] redirects to `https://login.example.com/?next=x`
 
 hint: redirects are not followed with credentials; name the final address
-hint: `api_base_url` is `https://api.jumpcloud.com`, `https://api.eu.jumpcloud.com` or `https://api.in.jumpcloud.com`
+hint: `api_base_url` is http://127.0.0.1:[PORT], and JumpCloud's are `https://api.jumpcloud.com`, `https://api.eu.jumpcloud.com` or `https://api.in.jumpcloud.com`
 
 
 "#]],
@@ -246,7 +245,7 @@ fn status_404() {
         str![[r#"
 error: feeds.toml:5: feed `acme`: `settings.api_base_url`: this is not the Directory Insights API: 127.0.0.1:[PORT] answered 404 Not Found
 
-hint: `api_base_url` is `https://api.jumpcloud.com`, `https://api.eu.jumpcloud.com` or `https://api.in.jumpcloud.com`
+hint: `api_base_url` is http://127.0.0.1:[PORT], and JumpCloud's are `https://api.jumpcloud.com`, `https://api.eu.jumpcloud.com` or `https://api.in.jumpcloud.com`
 
 
 "#]],
@@ -260,7 +259,7 @@ fn html_instead_of_json() {
         str![[r#"
 error: feeds.toml:5: feed `acme`: `settings.api_base_url`: this is not the Directory Insights API: 127.0.0.1:[PORT] answered a page in HTML
 
-hint: `api_base_url` is `https://api.jumpcloud.com`, `https://api.eu.jumpcloud.com` or `https://api.in.jumpcloud.com`
+hint: `api_base_url` is http://127.0.0.1:[PORT], and JumpCloud's are `https://api.jumpcloud.com`, `https://api.eu.jumpcloud.com` or `https://api.in.jumpcloud.com`
 
 
 "#]],

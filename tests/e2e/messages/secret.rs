@@ -10,7 +10,7 @@ use super::message_of;
 const PLACE: &str = "error: feeds.toml:6: feed `acme`: `secrets.token`: ";
 const AGAIN: &str = "hint: copy it again, whole, without spaces or stray characters";
 const NEEDED: [&str; 2] = [
-    "hint: An administrator's API key: Admin Portal > own initials (top right) > My API Key > Generate New API Key, with an expiry of 90 days.",
+    "hint: An administrator's API key: Admin Portal > own initials (top right) > My API Key > Generate New API Key, with an expiry of 90 days. A service account has `client_secret` in its place, with `authorization = \"service-account\"`.",
     "hint: set it to `env:NAME` or `file:PATH`, as in `env:TOKEN`",
 ];
 
