@@ -59,8 +59,11 @@ impl Feed {
         let mut journal = Journal::new(self.name(), once);
         // Batches in a row that brought nothing.
         let mut barren = 0;
+        // A secret changed, and no refusal came since: the next may be the answer
+        // to a request that was sent with the one before.
+        let mut renewed = false;
         loop {
-            self.refresh_secrets();
+            renewed |= self.refresh_secrets();
             let begun = Instant::now();
             let delivered = self.deliveries();
             let refused = self.status().refused;
@@ -88,6 +91,7 @@ impl Feed {
                         Next::More => pause(barren, begun.elapsed()),
                     }
                 }
+                Err(e) if e.is_refusal() && std::mem::take(&mut renewed) => Duration::ZERO,
                 Err(e) => {
                     // A sink that takes something now and then gets on.
                     if self.deliveries() > delivered {

@@ -120,6 +120,26 @@ fn a_key_that_is_replaced_in_the_middle() {
     assert_same_lines(&feed.lines(), &tenant.expected());
 }
 
+/// The refusal comes when the new key is there already: it is an answer to the
+/// one before, and no reason to wait for another one still.
+#[test]
+fn a_key_that_is_replaced_while_its_refusal_is_on_its_way() {
+    let tenant = Tenant::settled(200);
+    let (feed, key) = with_key_in_a_file(&tenant, "jca_worn_out");
+    feed.edit("limits = {", r#"limits = { batch_wait = "50ms","#);
+    // Polls end meanwhile, and the next one begins with the new key.
+    tenant.fault("slow=1/20,next=1");
+    let mut running = feed.command(&["run"]).start();
+    until(&mut running, || requests(&tenant) > 0);
+    std::fs::write(&key, DEFAULT_KEY).unwrap();
+    until(&mut running, || {
+        feed.lines().len() == tenant.selected().len()
+    });
+    running.signal("TERM");
+    running.wait().expect_code(0);
+    assert_same_lines(&feed.lines(), &tenant.expected());
+}
+
 /// What is a wrong address of a new feed stops it; of one that has collected it
 /// is an outage.
 #[test]
