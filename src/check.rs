@@ -60,9 +60,9 @@ struct Question {
 enum What {
     /// How many events there are: whether we may ask at all.
     Access,
-    /// A page of one event from where a feed would begin, so many being counted:
-    /// whether we may read them, and so far back.
-    Page(Option<u64>, Retention),
+    /// A page of one event from where a feed would begin, so many being counted
+    /// since a time (ms since 1970 UTC): whether we may read them, and so far back.
+    Page(Option<(u64, i64)>, Retention),
     /// Which types of events.
     Survey,
 }
@@ -226,7 +226,7 @@ impl Check {
         let count = match refusal::counted(asked, &answer.head, &answer.body) {
             Ok(count) => {
                 self.check_start(reading)?;
-                Some(count)
+                Some((count, asking.start))
             }
             // The address and the credential are right; our clock was not.
             Err(Refusal::Failed(Error::Protocol(_))) if self.clock.skew().abs() > BACK => None,
@@ -251,7 +251,7 @@ impl Check {
         &mut self,
         asking: &Asking,
         answer: &Answer,
-        count: Option<u64>,
+        count: Option<(u64, i64)>,
         mut retention: Retention,
         reading: Reading,
     ) -> Result<()> {
@@ -266,16 +266,10 @@ impl Check {
             Err(Refusal::Failed(error)) => return Err(error),
         }
         let host = self.settings.api_base_url.host();
-        let counted = count.map(|count| {
-            let since = rfc3339(
-                self.clock
-                    .now(reading)
-                    .unwrap_or(reading.wall)
-                    .saturating_sub(BACK),
-            );
+        let counted = count.map_or(String::new(), |(count, since)| {
+            let since = rfc3339(since);
             format!(": {count} events in the services asked for since {since}")
         });
-        let counted = counted.unwrap_or_default();
         let message = format!("{host} accepts the credential{counted}");
         self.find(asking, Kind::Access, message);
         if asking.question.is_new

@@ -5,7 +5,7 @@ use jumpcloud::error::{Error, Result};
 use jumpcloud::finding::Kind;
 use jumpcloud_simulator::{DEFAULT_KEY, Endpoint, Fault, RetryAfter, Rule};
 
-use crate::events::events;
+use crate::events::{event, events};
 use crate::plan::EPOCH;
 use crate::world::World;
 
@@ -113,6 +113,27 @@ fn check_meets_what_only_a_page_is_refused_for() {
             .add(Rule::new(fault).on(Endpoint::Events));
         assert!(world.try_out().is_err());
     }
+}
+
+/// The count is asked for before the first answer tells what time it is.
+#[test]
+fn check_says_since_when_it_counted_by_whatever_clock() {
+    const MINUTE: i64 = 60_000;
+    let mut world = World::of(Vec::new(), "");
+    let now = world.now();
+    let at = |id, ago| event(0, "user_lockout", id, now - ago * MINUTE);
+    world
+        .model
+        .add_events(vec![at("before", 45), at("after", 10)]);
+    world.set_skew(30 * MINUTE);
+    let found = world.try_out().unwrap();
+    let access = found.iter().find(|one| one.kind == Kind::Access).unwrap();
+    let since = rfc3339(now - 30 * MINUTE);
+    let told = format!(
+        ": 1 events in the services asked for since {}",
+        &since[..16]
+    );
+    assert!(access.message.contains(&told), "{}", access.message);
 }
 
 #[test]
