@@ -28,8 +28,9 @@ pub trait Sink: Send + Sync {
     /// of the kind that planned it.
     fn kind(&self) -> &str;
 
-    /// Where events end up, for this feed's status: with another destination it
-    /// is not the one that took the batches before.
+    /// Where events end up, told apart from other places: kept in the feed's
+    /// status, so that it holds nothing that nobody may see. With another
+    /// destination it is not the one that took the batches before.
     fn destination(&self) -> String {
         self.kind().to_owned()
     }

@@ -11,7 +11,7 @@ use jumpcloud_tests::{Answer, Feed, Request, Server};
 use crate::counter::{counter, numbers};
 
 /// A feed of the numbers up to `last` in batches of 20, posted to `receiver`.
-fn feed(last: u64, receiver: &Server, more: &str) -> (Feed, Server) {
+pub fn feed(last: u64, receiver: &Server, more: &str) -> (Feed, Server) {
     let source = Server::numbers(last, 50);
     let feed = counter(&source.url(), "limits = { batch_events = 20 }");
     feed.edit(
@@ -24,13 +24,13 @@ fn feed(last: u64, receiver: &Server, more: &str) -> (Feed, Server) {
     (feed, source)
 }
 
-fn text(request: &Request) -> String {
+pub fn text(request: &Request) -> String {
     String::from_utf8(request.body.clone()).unwrap()
 }
 
 /// All that was sent with an answer of 2xx, in order; what came twice (by its
 /// id) came with the same bytes.
-fn received(requests: &[Request], taken: impl Fn(usize, &Request) -> bool) -> String {
+pub fn received(requests: &[Request], taken: impl Fn(usize, &Request) -> bool) -> String {
     let mut by_id: BTreeMap<String, String> = BTreeMap::new();
     let mut all = String::new();
     for (at, request) in requests.iter().enumerate() {
@@ -44,7 +44,7 @@ fn received(requests: &[Request], taken: impl Fn(usize, &Request) -> bool) -> St
     all
 }
 
-fn unique(lines: &str) -> String {
+pub fn unique(lines: &str) -> String {
     let mut numbers: Vec<&str> = lines.split_inclusive('\n').collect();
     numbers.sort_by_key(|line| line.len());
     let mut seen = BTreeSet::new();
@@ -86,6 +86,8 @@ fn batches_are_posted_and_the_secret_is_in_the_header_alone() {
     for place in [ran.stdout.as_bytes(), ran.stderr.as_bytes(), &state] {
         assert!(!String::from_utf8_lossy(place).contains("s3cret-hec"));
     }
+    // An address may hold a token too.
+    assert!(!String::from_utf8_lossy(&state).contains("/in?x=1"));
 }
 
 #[test]
@@ -203,127 +205,6 @@ fn a_running_host_waits_for_its_receiver_and_asks_for_nothing_meanwhile() {
 }
 
 #[test]
-fn what_is_too_large_is_split_and_the_split_survives_a_kill() {
-    let receiver = Server::start(|request| match request.body.len() {
-        ..=100 => Answer::status(200),
-        _ => Answer::status(413),
-    });
-    for place in [
-        None,
-        Some(("replanned", 1)),
-        Some(("replanned", 3)),
-        Some(("delivering", 4)),
-    ] {
-        let (feed, _source) = feed(60, &receiver, "");
-        receiver.seen().clear();
-        if let Some((place, passage)) = place {
-            feed.once().dies_at(place, passage).output().expect_killed();
-        }
-        feed.once().output().expect_code(0);
-        let seen = receiver.seen();
-        let all = received(&seen, |_, request| request.body.len() <= 100);
-        assert_eq!(unique(&all), numbers(60));
-        let repeats = all.lines().count() - 60;
-        assert!(repeats <= 10, "a part at most: {repeats}");
-        let whole = seen.iter().filter(|request| request.body.len() > 100);
-        assert!(whole.count() <= 3 * 3 + 1, "what was split stays so");
-    }
-}
-
-#[test]
-fn an_event_that_is_refused_becomes_a_dead_letter() {
-    let bad = |request: &Request| {
-        let text = String::from_utf8_lossy(&request.body).into_owned();
-        text.contains("\"number\":7}") || text.contains("\"number\":30}")
-    };
-    let receiver = Server::start(move |request| match bad(request) {
-        true => Answer::Http(400, String::new(), b"unlucky\x1b[31m".to_vec()),
-        false => Answer::status(200),
-    });
-    for place in [None, Some(("replanned", 5)), Some(("delivered", 1))] {
-        receiver.seen().clear();
-        let (feed, _source) = feed(50, &receiver, "");
-        if let Some((place, passage)) = place {
-            feed.once().dies_at(place, passage).output().expect_killed();
-        }
-        let ran = feed.once().output().expect_code(0);
-        if place.is_none() {
-            let told = "2  of the new events refused by the sink, kept in /";
-            assert!(ran.stderr.contains(told), "{}", ran.stderr);
-        }
-        let shown = feed.command(&["state", "show", "numbers"]).output();
-        let told = "in all: 50 events (2 of them refused by the sink)";
-        assert!(shown.stdout.contains(told), "{}", shown.stdout);
-        let all = received(&receiver.seen(), |_, request| !bad(request));
-        let expected = numbers(50)
-            .replace("{\"number\":7}\n", "")
-            .replace("{\"number\":30}\n", "");
-        assert_eq!(unique(&all), expected);
-        let letters =
-            std::fs::read_to_string(feed.path("state/dead-letters-numbers.ndjson")).unwrap();
-        let letters: Vec<serde_json::Value> = letters
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect();
-        let texts: Vec<&str> = letters
-            .iter()
-            .map(|l| l["text"].as_str().unwrap())
-            .collect();
-        assert_eq!(texts, ["{\"number\":7}", "{\"number\":30}"]);
-        assert_eq!(letters[0]["code"], "sink-refused");
-        let reason = letters[0]["reason"].as_str().unwrap();
-        assert!(
-            reason.ends_with("answers 400 Bad Request: unlucky[31m"),
-            "{reason}"
-        );
-    }
-}
-
-#[test]
-fn a_receiver_that_takes_nothing_makes_no_dead_letters() {
-    let mended = Arc::new(AtomicU64::new(0));
-    let is_mended = mended.clone();
-    let receiver = Server::start(move |_| match is_mended.load(Ordering::SeqCst) {
-        0 => Answer::status(400),
-        _ => Answer::status(200),
-    });
-    let (feed, _source) = feed(50, &receiver, "");
-    let ran = feed.once().output().expect_code(5);
-    assert!(ran.stderr.contains("no event is taken"), "{}", ran.stderr);
-    assert!(!feed.path("state/dead-letters-numbers.ndjson").exists());
-    let asked = receiver.seen().len();
-    mended.store(1, Ordering::SeqCst);
-    feed.once().output().expect_code(0);
-    assert_eq!(
-        unique(&received(&receiver.seen(), |at, _| at >= asked)),
-        numbers(50)
-    );
-}
-
-#[test]
-fn events_that_are_refused_one_after_the_other_stop_the_feed_too() {
-    let mended = Arc::new(AtomicU64::new(0));
-    let is_mended = mended.clone();
-    let receiver = Server::start(move |_| match is_mended.load(Ordering::SeqCst) {
-        0 => Answer::status(400),
-        _ => Answer::status(200),
-    });
-    let (feed, _source) = feed(50, &receiver, "");
-    feed.edit("batch_events = 20", "batch_events = 1");
-    for _ in 0..2 {
-        let ran = feed.once().output().expect_code(5);
-        assert!(ran.stderr.contains("no event is taken"), "{}", ran.stderr);
-    }
-    let letters = std::fs::read_to_string(feed.path("state/dead-letters-numbers.ndjson"));
-    assert_eq!(letters.unwrap().lines().count(), 20);
-    let asked = receiver.seen().len();
-    mended.store(1, Ordering::SeqCst);
-    feed.once().output().expect_code(0);
-    let rest = received(&receiver.seen(), |at, _| at >= asked);
-    assert_eq!(format!("{}{rest}", numbers(20)), numbers(50));
-}
-
-#[test]
 fn an_answer_whose_body_never_ends_is_an_answer() {
     let stalls = |head: &str| {
         let bytes = format!("HTTP/1.1 {head}\r\ncontent-length: 9000\r\n\r\nunlucky");
@@ -342,16 +223,6 @@ fn an_answer_whose_body_never_ends_is_an_answer() {
     );
     let ran = feed.once().output().expect_code(5);
     let said = "answers 429 Too Many Requests: unlucky";
-    assert!(ran.stderr.contains(said), "{}", ran.stderr);
-}
-
-#[test]
-fn of_a_long_refusal_the_first_words_are_told() {
-    let words = "unlucky ".repeat(2_000).into_bytes();
-    let receiver = Server::start(move |_| Answer::Http(404, String::new(), words.clone()));
-    let (feed, _source) = feed(20, &receiver, "");
-    let ran = feed.once().output().expect_code(5);
-    let said = "answers 404 Not Found: unlucky unlucky";
     assert!(ran.stderr.contains(said), "{}", ran.stderr);
 }
 
@@ -447,61 +318,6 @@ fn a_batch_that_is_under_way_goes_where_it_was_planned() {
         .expect_code(0);
     feed.once().output().expect_code(0);
     assert_eq!(out(), numbers(20) + &numbers(50));
-}
-
-#[test]
-fn a_refused_credential_stops_at_once() {
-    for status in [401, 403] {
-        let receiver = Server::start(move |request| {
-            let said = request
-                .header("authorization")
-                .unwrap_or_default()
-                .to_owned();
-            Answer::Http(status, String::new(), said.into_bytes())
-        });
-        let headers = r#", headers = { Authorization = { secret = "env:HEC" } }"#;
-        let (feed, _source) = feed(50, &receiver, headers);
-        let ran = feed
-            .command(&["run"])
-            .env("HEC", "s3cret-hec-0123")
-            .output()
-            .expect_code(5);
-        assert_eq!(receiver.seen().len(), 1);
-        let said = format!("answers {status}");
-        assert!(
-            ran.stderr.contains(&said) && !ran.stderr.contains("s3cret"),
-            "{}",
-            ran.stderr
-        );
-        assert!(
-            ran.stderr
-                .contains("hint: the credential comes from `env:HEC`"),
-            "{}",
-            ran.stderr
-        );
-    }
-}
-
-#[test]
-fn other_answers_are_the_operators_to_mend() {
-    let redirect = "location: https://elsewhere.example/\r\n".to_owned();
-    for (answer, hint) in [
-        (Answer::status(404), "see `sink.url`"),
-        (
-            Answer::Http(307, redirect, Vec::new()),
-            "redirects are not followed",
-        ),
-    ] {
-        let receiver = Server::start(move |_| answer.clone());
-        let (feed, _source) = feed(50, &receiver, "");
-        let ran = feed.once().output().expect_code(5);
-        assert!(ran.stderr.contains(hint), "{}", ran.stderr);
-        // A batch in the outbox goes to the address that is right now.
-        let right = Server::start(|_| Answer::status(200));
-        feed.edit(&receiver.url(), &right.url());
-        feed.once().output().expect_code(0);
-        assert_eq!(received(&right.seen(), |_, _| true), numbers(50));
-    }
 }
 
 #[test]
