@@ -59,6 +59,23 @@ fn show() {
         alone.contains("acme") && !alone.contains("no longer"),
         "{alone}"
     );
+    // A wrong one is not: nothing there is no good news.
+    let wrong = feed.path("stat");
+    let wrong = wrong.to_str().unwrap();
+    let show = |more: &[&str]| {
+        let command = feed.command(&["state", "show", "--state", wrong]);
+        let command = more.iter().fold(command, |command, more| command.arg(more));
+        command.output()
+    };
+    for more in [&[][..], &["--max-lag", "1h"]] {
+        let error = format!("there is no state in `{wrong}`");
+        let shown = show(more).expect_code(2);
+        assert!(shown.stderr.contains(&error), "{}", shown.stderr);
+    }
+    drop(source_host::SqliteStore::open(wrong.as_ref()).unwrap());
+    show(&[]).expect_code(0);
+    show(&["--max-lag", "1h"]).expect_code(1);
+
     let ran = feed
         .command(&["run", "--state", folder])
         .output()
@@ -219,6 +236,9 @@ fn rewind_to_a_time_brings_what_is_newer() {
         .expect_code(0)
         .stdout;
     assert!(details.starts_with("acme: rewound to 20"), "{details}");
+    let later = ["state", "rewind", "acme", "--yes", "--to", "1h"];
+    let later = feed.command(&later).output().expect_code(0);
+    assert!(later.stderr.contains("nothing changes"), "{}", later.stderr);
     feed.command(&["state", "show", "--max-lag", "5h"])
         .output()
         .expect_code(1);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jumpcloud_tests::{Answer, Request, Server};
 
-use super::http::{feed, received, unique};
+use super::http::{feed, received, text, unique};
 use crate::counter::numbers;
 
 #[test]
@@ -193,4 +193,22 @@ fn other_answers_are_the_operators_to_mend() {
         feed.once().output().expect_code(0);
         assert_eq!(received(&right.seen(), |_, _| true), numbers(50));
     }
+}
+
+#[test]
+fn a_few_wrong_events_do_not_stop_a_receiver_that_took_the_batch_before() {
+    let bad = |request: &Request| {
+        let wrong = [41, 42, 43].map(|number| format!("\"number\":{number}}}"));
+        wrong.iter().any(|event| text(request).contains(event))
+    };
+    let receiver = Server::start(move |request| match bad(request) {
+        true => Answer::status(400),
+        false => Answer::status(200),
+    });
+    let (feed, _source) = feed(43, &receiver, "");
+    feed.once().output().expect_code(0);
+    let all = received(&receiver.seen(), |_, request| !bad(request));
+    assert_eq!(all, numbers(40));
+    let letters = std::fs::read_to_string(feed.path("state/dead-letters-numbers.ndjson"));
+    assert_eq!(letters.unwrap().lines().count(), 3);
 }
