@@ -68,7 +68,7 @@ fn a_refused_key_waits_for_another_one() {
     let tenant = Tenant::settled(200);
     let (feed, key) = with_key_in_a_file(&tenant, "jca_worn_out");
     let mut running = feed.command(&["run"]).start();
-    until(&mut running, || requests(&tenant) > 0);
+    running.until_said("(401)");
     std::fs::write(&key, DEFAULT_KEY).unwrap();
     until(&mut running, || {
         feed.lines().len() == tenant.selected().len()
@@ -98,14 +98,7 @@ fn a_key_that_is_replaced_in_the_middle() {
         feed.lines().len() == tenant.selected().len()
     });
     tenant.api.model().access.revoke_key(DEFAULT_KEY);
-    let refused = || {
-        tenant
-            .api
-            .seen()
-            .iter()
-            .any(|request| request.status == 401)
-    };
-    until(&mut running, refused);
+    running.until_said("(401)");
     tenant
         .api
         .model()
