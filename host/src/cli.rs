@@ -74,6 +74,7 @@ pub enum Command {
 #[derive(Debug, Subcommand)]
 pub enum StateCommand {
     /// Show how far each feed has come; also while they run
+    #[command(mut_args(hide_of_one_feed))]
     Show {
         /// Only this feed
         feed: Option<String>,
@@ -82,7 +83,7 @@ pub enum StateCommand {
         /// Exit with 1 if a feed is further behind than this
         #[arg(long, value_name = "TIME", value_parser = duration)]
         max_lag: Option<std::time::Duration>,
-        /// Print one JSON object
+        /// Print a JSON array with an object for each feed
         #[arg(long)]
         json: bool,
     },
@@ -205,6 +206,12 @@ fn quoted(text: &str) -> String {
         return text.to_owned();
     }
     format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+/// To look, the folder of the state is enough.
+fn hide_of_one_feed(arg: clap::Arg) -> clap::Arg {
+    let hidden = ["plugin", "feed_name", "set", "secret", "sink"].contains(&arg.get_id().as_str());
+    arg.hide(hidden)
 }
 
 fn pair(text: &str) -> Result<(String, String), &'static str> {

@@ -210,11 +210,14 @@ mod tests {
         };
         assert_eq!(a.plugin, Path::new("/etc/x/p.wasm"));
         assert_eq!(a.secrets["token"], SecretSource::File("/etc/x/k".into()));
-        assert_eq!(a.sink, SinkConfig::File("/etc/x/out/{class}.ndjson".into()));
+        assert_eq!(
+            a.sink,
+            Some(SinkConfig::File("/etc/x/out/{class}.ndjson".into()))
+        );
         assert_eq!(a.dead_letters, Path::new("/etc/x/s/dead-letters-a.ndjson"));
         assert_eq!((a.allow.len(), a.limits.memory), (1, 32 << 20));
         assert_eq!(b.plugin, Path::new("/q.wasm"));
-        assert_eq!(b.sink, SinkConfig::Stdout);
+        assert_eq!(b.sink, Some(SinkConfig::Stdout));
         assert_eq!(b.limits.batch_wait, Duration::from_secs(2));
         assert_eq!((b.limits.batch_events, b.limits.memory), (7, 32 << 20));
     }

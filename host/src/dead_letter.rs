@@ -83,6 +83,7 @@ impl DeadLetter {
     /// Reads one line. The error says what is wrong with it.
     pub fn parse(line: &[u8]) -> Result<Self, String> {
         #[derive(Deserialize)]
+        #[serde(expecting = "an object with `code` and `length`")]
         struct Kept {
             code: String,
             length: u64,

@@ -113,8 +113,10 @@ impl Engine {
         if let Some(plugin) = self.plugins().get(&sha256) {
             return Ok(plugin.clone());
         }
-        let linked = self.link(&bytes).map_err(|e| {
-            let reason = match bytes.starts_with(b"\0asm") {
+        let is_wasm = bytes.starts_with(b"\0asm");
+        let world = "a plugin is a component that exports `log-pipeline:source/source@0.1.0`";
+        let no_plugin = |e: wasmtime::Error| {
+            let reason = match is_wasm {
                 true => Vault::empty().clean(&e.root_cause().to_string()),
                 false => "it is not WebAssembly".to_owned(),
             };
@@ -122,8 +124,16 @@ impl Engine {
                 Kind::Configuration,
                 format!("`{shown}` is not a plugin: {reason}"),
             )
-            .hint("a plugin is a component that exports `log-pipeline:source/source@0.1.0`")
+        };
+        let component = Component::new(&self.0.wasmtime, &bytes).map_err(|e| {
+            no_plugin(e).hint(match is_wasm {
+                true => "the file is cut off, or no component: build it or copy it again",
+                false => world,
+            })
         })?;
+        let linked = self
+            .link(&component)
+            .map_err(|e| no_plugin(e).hint(world))?;
         let descriptor = Instance::describe(&linked).await?;
         let parsed = serde_json::from_str(&descriptor.settings_schema);
         let mut settings_schema = parsed.map_err(|e| {
@@ -150,9 +160,8 @@ impl Engine {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn link(&self, bytes: &[u8]) -> wasmtime::Result<Linked> {
+    fn link(&self, component: &Component) -> wasmtime::Result<Linked> {
         let wasmtime = self.0.wasmtime.clone();
-        let component = Component::new(&wasmtime, bytes)?;
         let mut linker = Linker::<Guest>::new(&wasmtime);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
@@ -163,7 +172,7 @@ impl Engine {
         linker.allow_shadowing(false);
         types::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
         keyvalue::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| &mut guest.bucket)?;
-        let instance = linker.instantiate_pre(&component)?;
+        let instance = linker.instantiate_pre(component)?;
         let source = Arc::new(source::GuestIndices::new(&instance)?);
         let transform = transform::GuestIndices::new(&instance).ok().map(Arc::new);
         Ok(Linked {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use source_host::words::{bytes, counted, grouped, moment, time};
 use source_host::{Counters, Descriptor, Ended, Error, Progress, Totals, TypeCount, Waiting};
+use tracing::field::display;
 
 use crate::cli::LogFormat;
 use crate::config::Located;
@@ -38,12 +39,8 @@ pub fn error(feed: Option<&str>, error: &Error) {
 
 /// Says in one line what went wrong.
 pub fn failure(feed: Option<&str>, message: &str) {
-    if is_json() {
-        tracing::error!(feed, "{message}");
-        return;
-    }
     let place = feed.map(|feed| format!("{feed}: ")).unwrap_or_default();
-    eprintln!("error: {place}{message}");
+    failed(feed, message, &format!("{place}{message}"));
 }
 
 /// Says all that is wrong with a configuration, on standard error, from the
@@ -52,8 +49,17 @@ pub fn problems(problems: &[Located]) {
     let mut sorted: Vec<&Located> = problems.iter().collect();
     sorted.sort_by_key(|located| located.line());
     for located in sorted {
-        failure(None, &problem_line(located));
-        hints(located.feed.as_deref(), &located.problem.hints);
+        let (feed, line) = (located.feed.as_deref(), problem_line(located));
+        failed(feed, &line, &line);
+        hints(feed, &located.problem.hints);
+    }
+}
+
+/// Says it to programs, with the feed as a field; or to people.
+fn failed(feed: Option<&str>, message: &str, line: &str) {
+    match is_json() {
+        true => tracing::error!(feed = feed.map(display), "{message}"),
+        false => eprintln!("error: {line}"),
     }
 }
 
@@ -62,7 +68,7 @@ pub fn summary(summary: &Summary<'_>) {
     let text = summary.text();
     if is_json() {
         let lines = text.lines();
-        lines.for_each(|line| tracing::info!(feed = summary.feed, "{}", line.trim()));
+        lines.for_each(|line| tracing::info!(feed = %summary.feed, "{}", line.trim()));
     } else {
         eprint!("{text}");
     }
@@ -84,6 +90,7 @@ pub fn problem_line(located: &Located) -> String {
 /// Says the ways out, on standard error.
 pub fn hints(feed: Option<&str>, hints: &[String]) {
     if is_json() {
+        let feed = feed.map(display);
         let each = |hint| tracing::error!(feed, "hint: {hint}");
         hints.iter().for_each(each);
     } else if !hints.is_empty() {

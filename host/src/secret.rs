@@ -42,8 +42,9 @@ impl SecretSource {
     /// The file, if users other than its owner and group may read it.
     pub(crate) fn readable_by_all(&self) -> Option<&Path> {
         let Self::File(path) = self else { return None };
-        let mode = std::fs::metadata(path).ok()?.permissions().mode();
-        (mode & 0o004 != 0).then_some(path)
+        let found = std::fs::metadata(path).ok()?;
+        let mode = found.permissions().mode();
+        (found.is_file() && mode & 0o004 != 0).then_some(path)
     }
 
     /// The raw text, or why there is none.

@@ -159,15 +159,15 @@ pub async fn open_feed(
     Err(Failed::Problems(problems))
 }
 
-/// A feed's sink.
+/// A feed's sink; any, if it is wrong: the feed will not run.
 fn sink(config: &FeedConfig) -> Result<Arc<dyn Sink>> {
     Ok(match &config.sink {
-        SinkConfig::Stdout => Arc::new(StdoutSink),
-        SinkConfig::File(path) => {
+        Some(SinkConfig::Stdout) | None => Arc::new(StdoutSink),
+        Some(SinkConfig::File(path)) => {
             let wrong = |message| Error::configuration([Problem::new("sink.path", message)]);
             Arc::new(FileSink::new(path).map_err(wrong)?)
         }
-        SinkConfig::Http(http) => Arc::new(HttpSink::new(&HttpOptions {
+        Some(SinkConfig::Http(http)) => Arc::new(HttpSink::new(&HttpOptions {
             feed: config.name.clone(),
             url: http.url.clone(),
             headers: http.headers.clone(),

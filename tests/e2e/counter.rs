@@ -115,6 +115,7 @@ fn a_whole_folder_is_checked_before_anything_starts() {
     let told = run().expect_code(2).stderr;
     let twice = "error: conf.d/b.toml:1: `feeds.numbers`: it is in conf.d/a.toml:2 too";
     assert!(told.contains(twice), "{told}");
+    assert!(told.contains("hint: remove one of them"), "{told}");
 
     std::fs::write(folder.join("b.toml"), other(&server.url())).unwrap();
     let ran = run().expect_code(0);

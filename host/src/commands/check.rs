@@ -8,7 +8,7 @@ use source_host::{Engine, Error, Finding, Plugin, Result, Severity, SqliteStore,
 
 use super::describe::severity;
 use crate::cli::SourceArgs;
-use crate::config::{Config, FeedConfig, Located};
+use crate::config::{Config, FeedConfig, Located, SinkConfig};
 use crate::setup::{self, Failed};
 use crate::{exit, report};
 
@@ -22,6 +22,8 @@ struct Outcome {
     feeds: Vec<Value>,
     /// and for people.
     lines: Vec<String>,
+    /// Findings, for people, and the feeds in which they are.
+    findings: Vec<(String, Vec<String>)>,
     /// The worst that a feed reported.
     worst: Option<Severity>,
 }
@@ -40,6 +42,10 @@ pub async fn run(source: &SourceArgs, json: bool) -> u8 {
             .lines
             .iter()
             .for_each(|line| report::print(&format!("{line}\n")));
+        outcome
+            .findings
+            .iter()
+            .for_each(|(line, feeds)| report::print(&format!("{}: {line}\n", feeds.join(", "))));
         report::problems(&outcome.problems);
         outcome
             .errors
@@ -97,18 +103,22 @@ impl Outcome {
         let mut feed = setup::open_feed(config, plugin, store).await?;
         let descriptor = plugin.descriptor();
         let path = plugin.path().display();
-        let sink = config.sink.to_string();
+        let sink = config.sink.as_ref().map(SinkConfig::to_string);
+        let to = sink.as_ref().map(|sink| format!(" to `{sink}`"));
         self.lines.push(format!(
-            "{name}: {} {} (`{path}`) to `{sink}`",
-            descriptor.name, descriptor.version
+            "{name}: {} {} (`{path}`){}",
+            descriptor.name,
+            descriptor.version,
+            to.unwrap_or_default()
         ));
         if let Err(e) = feed.check_sink().await {
             self.errors.push((Some(name.clone()), e));
         }
         let checked = feed.check().await;
         let findings = checked.as_deref().unwrap_or_default();
-        self.lines
-            .extend(findings.iter().map(|finding| finding_line(name, finding)));
+        findings
+            .iter()
+            .for_each(|finding| self.found(name, finding));
         self.worst = findings
             .iter()
             .map(|f| f.severity)
@@ -127,6 +137,15 @@ impl Outcome {
         checked
             .map(drop)
             .map_err(|e| Failed::Error(Some(name.clone()), e))
+    }
+
+    /// What is found of several feeds is told once, with the names of all.
+    fn found(&mut self, feed: &str, finding: &Finding) {
+        let line = finding_line(finding);
+        match self.findings.iter_mut().find(|(known, _)| *known == line) {
+            Some((_, feeds)) => feeds.push(feed.to_owned()),
+            None => self.findings.push((line, vec![feed.to_owned()])),
+        }
     }
 
     fn as_json(&self) -> Value {
@@ -166,7 +185,7 @@ impl Outcome {
     }
 }
 
-fn finding_line(feed: &str, finding: &Finding) -> String {
+fn finding_line(finding: &Finding) -> String {
     let Finding {
         code,
         partition,
@@ -178,10 +197,7 @@ fn finding_line(feed: &str, finding: &Finding) -> String {
     } else {
         format!(" {partition}:")
     };
-    format!(
-        "{feed}: {} [{code}]{whose} {message}",
-        severity(finding.severity)
-    )
+    format!("{} [{code}]{whose} {message}", severity(finding.severity))
 }
 
 fn finding_json(finding: &Finding) -> Value {

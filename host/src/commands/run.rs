@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::cli::SourceArgs;
-use crate::config::Config;
+use crate::config::{Config, SinkConfig};
 use crate::report::Summary;
 use crate::setup::{self, Failed, Opened};
 use crate::{exit, report};
@@ -122,8 +122,8 @@ async fn announce(config: &Config, feed: &Feed) {
         .feeds
         .iter()
         .find(|configured| configured.name == name)
-        .map(|configured| configured.sink.to_string());
-    let sink = sink.unwrap_or_default();
+        .and_then(|configured| configured.sink.as_ref());
+    let sink = sink.map(SinkConfig::to_string).unwrap_or_default();
     let waiting = feed.waiting().await.ok().flatten();
     let from = from_where(feed.status(), waiting.as_ref());
     tracing::info!(feed = %name, "collecting with {plugin} {version} {from}, to `{sink}`");

@@ -112,7 +112,7 @@ fn repeats(status: &Status, to: i64) -> String {
 /// Files keep what they have.
 fn warn_of_twice(config: &Config, name: &str) {
     let feed = config.feeds.iter().find(|feed| feed.name == name);
-    if let Some(SinkConfig::File(path)) = feed.map(|feed| &feed.sink) {
+    if let Some(SinkConfig::File(path)) = feed.and_then(|feed| feed.sink.as_ref()) {
         eprintln!(
             "{name}: lines that are in `{}` already will be there twice: remove them first, if \
              that matters",

@@ -20,6 +20,14 @@ use crate::{exit, report};
 /// escaped.
 const LONGEST_LINE: usize = 32 << 20;
 
+/// What was seen of the input.
+#[derive(Default)]
+struct Seen {
+    counters: Counters,
+    /// It looks like input of the other kind.
+    hint: Option<&'static str>,
+}
+
 /// Maps all of standard input: raw records, or those in a file of dead letters.
 pub async fn run(plugin: &Path, set: &[(String, String)], dead_letters: bool) -> u8 {
     transform(plugin, set, dead_letters)
@@ -40,15 +48,18 @@ async fn transform(path: &Path, set: &[(String, String)], dead_letters: bool) ->
         settings.insert(name.clone(), Node::untyped(value, "--set").to_json(schema));
     }
     let mut transformer = Transformer::open(&plugin, settings).await?;
-    let mut counters = Counters::default();
+    let mut seen = Seen::default();
     let unreadable = match dead_letters {
-        false => records(&mut transformer, input::stdin(), &mut counters).await?,
-        true => letters(&mut transformer, input::stdin(), &mut counters).await?,
+        false => records(&mut transformer, input::stdin(), &mut seen).await?,
+        true => letters(&mut transformer, input::stdin(), &mut seen).await?,
     };
-    eprintln!("{}", report::transformed(&counters));
+    let counters = &seen.counters;
+    eprintln!("{}", report::transformed(counters));
     if counters.rejected > 0 {
         let rejected = counted(counters.rejected, "record");
         report::failure(None, &format!("{rejected} rejected"));
+        let hints: Vec<String> = seen.hint.iter().map(|hint| (*hint).to_owned()).collect();
+        report::hints(None, &hints);
     }
     if let Some(e) = &unreadable {
         report_unreadable(e);
@@ -75,17 +86,17 @@ fn report_unreadable(error: &io::Error) {
 async fn records(
     transformer: &mut Transformer,
     mut pieces: Pieces,
-    counters: &mut Counters,
+    seen: &mut Seen,
 ) -> Result<Option<io::Error>> {
     let mut unreadable = None;
     let record = |number| format!("record {number}");
     while let Some(piece) = pieces.recv().await {
         match piece {
-            Ok(piece) => hand_out(&transformer.push(&piece).await?, counters, record)?,
+            Ok(piece) => hand_out(&transformer.push(&piece).await?, seen, record)?,
             Err(e) => unreadable = Some(e),
         }
     }
-    hand_out(&transformer.finish().await?, counters, record)?;
+    hand_out(&transformer.finish().await?, seen, record)?;
     Ok(unreadable)
 }
 
@@ -94,7 +105,7 @@ async fn records(
 async fn letters(
     transformer: &mut Transformer,
     mut pieces: Pieces,
-    counters: &mut Counters,
+    seen: &mut Seen,
 ) -> Result<Option<io::Error>> {
     let mut unreadable = None;
     let mut lines = Lines::new(LONGEST_LINE);
@@ -112,7 +123,7 @@ async fn letters(
         };
         for line in whole {
             number += 1;
-            letter(transformer, line.as_deref(), number, counters).await?;
+            letter(transformer, line.as_deref(), number, seen).await?;
         }
         if is_end {
             return Ok(unreadable);
@@ -125,35 +136,43 @@ async fn letter(
     transformer: &mut Transformer,
     line: Option<&[u8]>,
     number: u64,
-    counters: &mut Counters,
+    seen: &mut Seen,
 ) -> Result<()> {
     let too_long = || Err("no line of a file of dead letters is longer than 32 MiB".to_owned());
     let why = match line.map_or_else(too_long, DeadLetter::parse) {
         // Mapped already: the sink did not want it.
         Ok(letter) if letter.is_event() && letter.is_whole() => {
-            counters.received += 1;
-            counters.emitted += 1;
+            seen.counters.received += 1;
+            seen.counters.emitted += 1;
             return write(&[letter.bytes.trim_ascii_end(), b"\n"].concat());
         }
         Ok(letter) if letter.is_whole() => {
             let name = |_| format!("dead letter {number}");
-            hand_out(&transformer.push(&letter.bytes).await?, counters, name)?;
-            return hand_out(&transformer.finish().await?, counters, name);
+            hand_out(&transformer.push(&letter.bytes).await?, seen, name)?;
+            return hand_out(&transformer.finish().await?, seen, name);
         }
         Ok(letter) => format!("only the beginning of its {} bytes was kept", letter.length),
-        Err(why) => why,
+        Err(why) => {
+            if number == 1 {
+                seen.hint = Some("raw events are read without `--dead-letters`");
+            }
+            why
+        }
     };
-    counters.received += 1;
-    counters.rejected += 1;
+    seen.counters.received += 1;
+    seen.counters.rejected += 1;
     eprintln!("dead letter {number}: {why}");
     Ok(())
 }
 
 /// Writes the events, and names the rejected records.
-fn hand_out(batch: &Batch, counters: &mut Counters, name: impl Fn(u64) -> String) -> Result<()> {
-    counters.add(&batch.counters);
+fn hand_out(batch: &Batch, seen: &mut Seen, name: impl Fn(u64) -> String) -> Result<()> {
+    seen.counters.add(&batch.counters);
     write(&batch.events)?;
     for record in &batch.rejected {
+        if DeadLetter::parse(&record.bytes).is_ok() {
+            seen.hint = Some("dead letters are read with `--dead-letters`");
+        }
         let name = name(record.number);
         eprintln!("{name}: {} ({})", record.reason, record.code);
     }

@@ -18,7 +18,8 @@ pub struct FeedConfig {
     pub plugin: PathBuf,
     pub sha256: Option<String>,
     pub secrets: BTreeMap<String, SecretSource>,
-    pub sink: SinkConfig,
+    /// None: it is wrong, which was noted.
+    pub sink: Option<SinkConfig>,
     pub dead_letters: PathBuf,
     pub allow: Vec<Allow>,
     pub ca_file: Option<PathBuf>,
@@ -73,7 +74,11 @@ pub fn check(
     let contact = reader.text("contact");
     let plugin = reader.text("plugin");
     if plugin.is_none() {
-        reader.missing("plugin", "the path of a plugin");
+        reader.missing(
+            "plugin",
+            "the path of a plugin",
+            r#"plugin = "dist/PLUGIN.wasm""#,
+        );
     }
     let sha256 = check_sha256(&mut reader);
     let dead_letters = reader.text("dead_letters");
@@ -94,7 +99,7 @@ pub fn check(
             .into_iter()
             .map(|(name, source)| (name, in_folder(source, base)))
             .collect(),
-        sink: sink.unwrap_or(SinkConfig::Stdout),
+        sink,
         dead_letters,
         allow,
         ca_file: ca_file.map(|path| base.join(path)),

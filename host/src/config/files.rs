@@ -117,7 +117,11 @@ impl Node {
 }
 
 fn repeated(place: &str, key: &str, first: &str) -> Located {
-    general(place, Problem::new(key, format!("it is in {first} too")))
+    let problem = Problem::new(key, format!("it is in {first} too"));
+    general(
+        place,
+        problem.hint("remove one of them, or give a feed another name"),
+    )
 }
 
 #[cfg(test)]

@@ -36,10 +36,11 @@ impl<'a> Reader<'a> {
         });
     }
 
-    /// Notes that `key` is not there, and what it is for.
-    pub fn missing(&mut self, key: &str, meaning: &str) {
+    /// Notes that `key` is not there, what it is for, and how it may look.
+    pub fn missing(&mut self, key: &str, meaning: &str, example: &str) {
         if !self.is_set(key) {
-            self.problem(key, format!("the key is missing: {meaning}"), None);
+            let hint = format!("as in `{example}`");
+            self.problem(key, format!("the key is missing: {meaning}"), Some(&hint));
         }
     }
 

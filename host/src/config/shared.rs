@@ -35,11 +35,11 @@ pub fn find(
     let copies = literal(&spelled_out(&SqliteStore::copies(state_dir)).join(""));
     for feed in feeds {
         let sink = match &feed.sink {
-            SinkConfig::File(path) => {
+            Some(SinkConfig::File(path)) => {
                 let own = spelled_out(&FileSink::path_of_feed(path, &feed.name));
                 Some(("sink.path", path, template(&own)))
             }
-            SinkConfig::Http(_) | SinkConfig::Stdout => None,
+            Some(SinkConfig::Http(_) | SinkConfig::Stdout) | None => None,
         };
         let letters = &feed.dead_letters;
         let letters = ("dead_letters", letters, literal(&spelled_out(letters)));
@@ -90,8 +90,8 @@ fn files(
 /// Where the secrets in a sink's headers are found.
 fn secrets_of_sink(feed: &FeedConfig) -> impl Iterator<Item = &SecretSource> {
     let headers = match &feed.sink {
-        SinkConfig::Http(http) => Some(http.headers.values()),
-        SinkConfig::File(_) | SinkConfig::Stdout => None,
+        Some(SinkConfig::Http(http)) => Some(http.headers.values()),
+        Some(SinkConfig::File(_) | SinkConfig::Stdout) | None => None,
     };
     headers.into_iter().flatten().filter_map(|text| match text {
         HeaderText::Secret { source, .. } => Some(source),

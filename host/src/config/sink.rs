@@ -79,7 +79,11 @@ pub fn check(reader: &mut Reader<'_>, folder: &Path) -> Option<SinkConfig> {
 
 fn check_file(reader: &mut Reader<'_>, folder: &Path) -> Option<SinkConfig> {
     reader.only_in("sink", &["path", "type"]);
-    reader.missing("sink.path", "where the events go");
+    reader.missing(
+        "sink.path",
+        "where the events go",
+        r#"path = "out/{class}.ndjson""#,
+    );
     let path = folder.join(reader.text("sink.path")?);
     match FileSink::new(&path) {
         Ok(_) => Some(SinkConfig::File(path)),
@@ -92,7 +96,11 @@ fn check_file(reader: &mut Reader<'_>, folder: &Path) -> Option<SinkConfig> {
 
 fn check_http(reader: &mut Reader<'_>, folder: &Path) -> Option<SinkConfig> {
     reader.only_in("sink", &["body", "gzip", "headers", "type", "url"]);
-    reader.missing("sink.url", "where the events are posted to");
+    reader.missing(
+        "sink.url",
+        "where the events are posted to",
+        r#"url = "https://collector.example/events""#,
+    );
     let body = match reader.text("sink.body").as_deref() {
         None | Some("ndjson") => HttpBody::Ndjson,
         Some("array") => HttpBody::Array,
@@ -129,7 +137,8 @@ fn check_header(reader: &mut Reader<'_>, key: &str, folder: &Path) -> Option<Hea
     let secret = format!("{key}.secret");
     reader.missing(
         &secret,
-        "where the secret is found, as in `env:NAME` or `file:PATH`",
+        "where the secret is found",
+        r#"secret = "env:NAME"` or `secret = "file:PATH""#,
     );
     Some(HeaderText::Secret {
         prefix: reader.text(&format!("{key}.prefix")).unwrap_or_default(),

@@ -206,6 +206,7 @@ impl HttpSink {
     fn unavailable(&self, reason: &str) -> Error {
         let reason = self.vault.clean(reason);
         busy(format!("`{}` can't be reached: {reason}", self.uri))
+            .hint("see whether it runs, and `sink.url`; nothing is lost meanwhile")
     }
 }
 
@@ -253,6 +254,7 @@ impl Sink for HttpSink {
             let (plan, refused) = plan.after(verdict, events).map_err(|reason| {
                 Error::sink(format!("no event is taken: {reason}"))
                     .hint("see `sink.url`, `sink.body` and the headers; nothing is lost")
+                    .hint("if one event is too large for it (413), raise its limit on requests")
             })?;
             self.given_up.store(plan.given_up, Ordering::Relaxed);
             if plan.next(events).is_none() && refused.is_none() {

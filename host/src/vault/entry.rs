@@ -37,6 +37,7 @@ impl Wanted {
                 SecretSource::Env(_) => {
                     "set it for this process, or name another source: `file:PATH`"
                 }
+                SecretSource::File(path) if path.is_dir() => "name the file that holds the secret",
                 SecretSource::File(_) => "put the secret into it, readable for this process",
             })
         })?;
@@ -85,8 +86,8 @@ impl Entry {
             Ok(value) => value,
             Err(problem) => {
                 if self.wrong.as_ref() != Some(&problem.message) {
-                    tracing::warn!(feed, "{problem}; the value before stays in use");
-                    let tell = |hint| tracing::warn!(feed, "hint: {hint}");
+                    tracing::warn!(%feed, "{problem}; the value before stays in use");
+                    let tell = |hint| tracing::warn!(%feed, "hint: {hint}");
                     problem.hints.iter().for_each(tell);
                     self.wrong = Some(problem.message);
                 }
@@ -94,11 +95,11 @@ impl Entry {
             }
         };
         if self.wrong.take().is_some() {
-            tracing::info!(feed, "`{key}`: the value in `{source}` is good again");
+            tracing::info!(%feed, "`{key}`: the value in `{source}` can be used again");
         }
         let is_new = self.replace(value);
         if is_new && let Some(advice) = self.advice() {
-            tracing::warn!(feed, "{advice}");
+            tracing::warn!(%feed, "{advice}");
         }
         is_new
     }

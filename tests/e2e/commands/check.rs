@@ -26,6 +26,7 @@ fn all_is_well() {
     let ran = feed.command(&["check", "--json"]).output().expect_code(0);
     let report: Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!(report["ok"], true);
+    assert!(report["feeds"][0]["sink"].is_string(), "{report}");
     assert_eq!(report["feeds"][0]["feed"], "acme");
     let codes = report["feeds"][0]["findings"].as_array().unwrap();
     assert!(codes.iter().any(|finding| finding["code"] == "access"));
@@ -148,6 +149,30 @@ fn a_sink_that_can_not_be_written() {
     feed.edit("feeds.toml/{class}.ndjson", "new/folders/{class}.ndjson");
     feed.command(&["check"]).output().expect_code(0);
     assert!(!feed.path("new").exists(), "nothing is made");
+}
+
+#[test]
+fn a_sink_that_is_wrong_is_not_said_to_be_another() {
+    let tenant = Tenant::settled(10);
+    let feed = Feed::of(&tenant);
+    feed.edit(r#"type = "file", "#, r#"type = "fiel", "#);
+    let ran = feed.command(&["check"]).output().expect_code(2);
+    assert!(ran.stdout.contains("acme: jumpcloud "), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("stdout"), "{}", ran.stdout);
+}
+
+#[test]
+fn what_is_found_of_several_feeds_is_told_once() {
+    let tenant = Tenant::settled(10);
+    let url = tenant.api.base_url();
+    let feed = Feed::of(&tenant);
+    feed.configure(&format!(
+        "[defaults]\nplugin = \"[PLUGIN]\"\nsettings = {{ api_base_url = \"{url}\" }}\n\
+         secrets = {{ token = \"env:JUMPCLOUD_API_KEY\" }}\n[feeds.a]\n[feeds.b]\n"
+    ));
+    let told = feed.command(&["check"]).output().expect_code(0).stdout;
+    assert!(told.contains("a, b: info [expiry-unknown]"), "{told}");
+    assert_eq!(told.matches("[expiry-unknown]").count(), 1, "{told}");
 }
 
 #[test]

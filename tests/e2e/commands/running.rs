@@ -214,7 +214,7 @@ fn a_key_that_is_replaced_by_a_bad_one() {
     let before = requests(&tenant);
     until(&mut running, || requests(&tenant) > before + 3);
     std::fs::write(&key, format!("{DEFAULT_KEY}\n")).unwrap();
-    running.until_said("is good again");
+    running.until_said("can be used again");
     running.signal("TERM");
     let told = running.wait().expect_code(0).stderr;
     assert_eq!(
@@ -283,5 +283,7 @@ fn a_log_as_json_is_json_alone() {
     has(&refused, "ERROR", "401");
     has(&refused, "ERROR", "hint: ");
     feed.edit("start = ", "stard = ");
-    has(&run(2), "ERROR", "hint: did you mean `start`?");
+    let refused = run(2);
+    has(&refused, "ERROR", "`settings.stard`: no such setting");
+    has(&refused, "ERROR", "hint: did you mean `start`?");
 }

@@ -47,7 +47,9 @@ fn show() {
         assert!(details.contains(line), "{details}");
     }
     show(&["--max-lag", "1h"], 0);
-    show(&["--max-lag", "1s"], 1);
+    let late = feed.command(&["state", "show", "--max-lag", "1s"]).output();
+    let told = "error: further behind than `--max-lag`, or never ran: acme\n";
+    assert_eq!(late.expect_code(1).stderr, told);
     show(&["nobody"], 2);
 
     // The folder of the state is enough to look at it.

@@ -187,6 +187,20 @@ fn what_a_feed_kept_is_read_back() {
 }
 
 #[test]
+fn input_of_the_other_kind() {
+    let letter = json!({"code": "x", "reason": "y", "length": 2, "text": "{}"});
+    let ran = transform(letter.to_string().into()).output().expect_code(1);
+    let hint = "hint: dead letters are read with `--dead-letters`";
+    assert!(ran.stderr.contains(hint), "{}", ran.stderr);
+    for raw in ["{\"event_type\":\"x\"}", "[{}]", "[\n{}\n]", "1"] {
+        let ran = transform(raw.into()).arg("--dead-letters");
+        let told = ran.output().expect_code(1).stderr;
+        let hint = "hint: raw events are read without `--dead-letters`";
+        assert!(told.contains(hint) && !told.contains("struct"), "{told}");
+    }
+}
+
+#[test]
 fn settings_that_bear_on_the_output() {
     let tenant = Tenant::settled(50);
     let raw = tenant.events(Kind::Login)[0].raw.to_vec();

@@ -130,6 +130,9 @@ fn a_plugin_is_missing() {
         str![[r#"
 error: feeds.toml:1: feed `acme`: `plugin`: the key is missing: the path of a plugin
 
+hint: as in `plugin = "dist/PLUGIN.wasm"`
+
+
 "#]],
     );
 }
@@ -156,6 +159,38 @@ fn a_plugin_that_is_none() {
 error: feeds.toml:2: feed `acme`: `plugin`: `[FOLDER]/feeds.toml` is not a plugin: it is not WebAssembly
 
 hint: a plugin is a component that exports `log-pipeline:source/source@0.1.0`
+
+
+"#]],
+    );
+}
+
+#[test]
+fn a_plugin_that_is_cut_off() {
+    let feed = Feed::at("http://127.0.0.1:9");
+    let whole = std::fs::read(jumpcloud_tests::component()).unwrap();
+    std::fs::write(feed.path("cut.wasm"), &whole[..whole.len() / 2]).unwrap();
+    for command in [
+        &["describe", "cut.wasm"][..],
+        &["run", "--plugin", "cut.wasm"],
+    ] {
+        let told = feed.command(command).output().expect_code(2).stderr;
+        assert!(told.contains("cut.wasm` is not a plugin: "), "{told}");
+        assert!(
+            told.contains("hint: the file is cut off, or no component"),
+            "{told}"
+        );
+    }
+}
+
+#[test]
+fn a_secret_in_a_folder() {
+    refused(
+        "[feeds.acme]\nplugin = \"[PLUGIN]\"\nsecrets = { token = \"file:.\" }\n",
+        str![[r#"
+error: feeds.toml:3: feed `acme`: `secrets.token`: the file `[FOLDER]/.` can't be read: Is a directory (os error 21)
+
+hint: name the file that holds the secret
 
 
 "#]],
@@ -329,6 +364,16 @@ hint: as in `{ type = "file", path = "out/{class}.ndjson" }`
 error: feeds.toml:4: feed `acme`: `sink.type`: the key is missing: the kind of sink
 
 hint: add `type = "file"`
+
+
+"#]],
+    );
+    refused(
+        &with(r#"{ type = "file" }"#),
+        str![[r#"
+error: feeds.toml:4: feed `acme`: `sink.path`: the key is missing: where the events go
+
+hint: as in `path = "out/{class}.ndjson"`
 
 
 "#]],

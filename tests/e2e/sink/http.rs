@@ -334,4 +334,9 @@ fn a_check_connects_and_sends_nothing() {
     let ran = feed.command(&["check"]).output().expect_code(5);
     let told = format!("`http://{closed}/in?x=1` can't be reached: Connection refused");
     assert!(ran.stderr.contains(&told), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("hint: see whether it runs"),
+        "{}",
+        ran.stderr
+    );
 }

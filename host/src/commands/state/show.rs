@@ -49,10 +49,22 @@ pub(super) async fn run(
         _ => table(&feeds),
     };
     report::print(&text);
-    // Of no feed at all nobody can say that it is not behind.
-    let none = max_lag.is_some() && feeds.is_empty();
-    let late = none || feeds.iter().any(|feed| feed.is_late(max_lag));
-    Ok(if late { exit::FAILURE } else { exit::OK })
+    let Some(most) = max_lag else {
+        return Ok(exit::OK);
+    };
+    let late = feeds.iter().filter(|feed| feed.is_late(most));
+    let late: Vec<&str> = late.map(|feed| feed.name.as_str()).collect();
+    let message = match (feeds.as_slice(), late.as_slice()) {
+        // Nobody can say that it is not behind.
+        ([], _) => "there is no feed".to_owned(),
+        (_, []) => return Ok(exit::OK),
+        (_, late) => format!(
+            "further behind than `--max-lag`, or never ran: {}",
+            late.join(", ")
+        ),
+    };
+    report::failure(None, &message);
+    Ok(exit::FAILURE)
 }
 
 /// Every feed that is configured or stored, by name.
@@ -94,8 +106,7 @@ fn no_state(config: &Config) -> Error {
 impl Shown {
     /// Whether it is further behind than it may be. What nobody runs any more
     /// is not late.
-    fn is_late(&self, most: Option<Duration>) -> bool {
-        let Some(most) = most else { return false };
+    fn is_late(&self, most: Duration) -> bool {
         self.configured
             && self
                 .lag
@@ -283,8 +294,7 @@ mod tests {
     #[test]
     fn a_feed_that_never_ran_is_listed_and_late() {
         let feed = shown(None);
-        assert!(feed.is_late(Some(Duration::from_secs(900))));
-        assert!(!feed.is_late(None));
+        assert!(feed.is_late(Duration::from_secs(900)));
         assert_eq!(feed.details(), "acme: never ran\n");
         assert_eq!(
             table(&[feed]),
@@ -299,7 +309,7 @@ mod tests {
             configured: false,
             ..shown(Some(Status::default()))
         };
-        assert!(!feed.is_late(Some(Duration::ZERO)));
+        assert!(!feed.is_late(Duration::ZERO));
         assert!(feed.condition().contains("no longer configured"));
     }
 }
