@@ -34,7 +34,7 @@ use crate::batch::{Batch, Limits};
 use crate::clock::{Clock, Reading};
 use crate::collect::{Collector, RequestId};
 use crate::credential::Credential;
-use crate::error::{Error, Failure, Problem, Result};
+use crate::error::{Error, Failure, Result};
 use crate::settings::{Authorization, Settings};
 use crate::state::{Restoring, Write};
 
@@ -97,14 +97,6 @@ impl Feed {
         let mut problems = Vec::new();
         // Secrets are checked even if the settings are wrong: all at once.
         let authorization = Authorization::of(settings);
-        let is_account = secrets.iter().any(|(name, _)| name == "client_secret");
-        if is_account && Authorization::is_forgotten(settings) {
-            let message = "it is missing, and `client_id` and `client_secret` are given";
-            problems.push(
-                Problem::new("authorization", message)
-                    .hint("did you mean `authorization = \"service-account\"`?"),
-            );
-        }
         let settings = Settings::parse(settings)
             .map_err(|found| problems.extend(found))
             .ok();

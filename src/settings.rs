@@ -133,13 +133,6 @@ impl Authorization {
         }
     }
 
-    /// Whether these settings are those of a service account, but for
-    /// `authorization`.
-    pub fn is_forgotten(json: &str) -> bool {
-        let settings: Value = serde_json::from_str(json).unwrap_or_default();
-        settings.get("client_id").is_some() && settings.get("authorization").is_none()
-    }
-
     fn named(name: &str) -> Option<Self> {
         let mut all = [Self::ApiKey, Self::Bearer, Self::ServiceAccount].into_iter();
         all.find(|one| one.name() == name)

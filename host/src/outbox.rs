@@ -182,10 +182,12 @@ impl Outbox {
             tracing::info!(feed = %self.feed, "delivering batch {number} again, which was interrupted");
         }
         let planned_for = delivery.sink.clone();
+        // What http has under way goes to the `url` of now.
+        let elsewhere =
+            planned_for != "http" && status.destination != Some(self.sink.destination());
         let delivered = self.deliver(delivery, status).await;
         delivered.map_err(|e| match e.kind() {
-            // The plan of another sink sends it elsewhere than the configuration says.
-            Kind::Sink if planned_for != "http" => self.or_give_up(e.hint(format!(
+            Kind::Sink if elsewhere => self.or_give_up(e.hint(format!(
                 "batch {number} was under way to the sink `{planned_for}`, and goes there before \
                  anything else, whatever the configuration says now"
             ))),

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::bindings::types::Condition;
+use crate::bindings::types::{Condition, SecretSpec};
 use crate::engine::Plugin;
 use crate::error::Problem;
 use crate::options::FeedOptions;
@@ -46,14 +46,14 @@ pub(crate) fn open(plugin: &Plugin, options: &FeedOptions) -> (Vault, Vec<Proble
         }
         if !options.secrets.contains_key(&spec.name) {
             if spec.when.as_ref().is_none_or(applies) {
+                let mut missing = Problem::new(key, "the secret is missing");
+                missing
+                    .hints
+                    .extend(of_another_setting(specs, options, applies));
                 let source = format!("env:{}", spec.name.to_ascii_uppercase());
-                problems.push(
-                    Problem::new(key, "the secret is missing")
-                        .hint(&spec.description)
-                        .hint(format!(
-                            "set it to `env:NAME` or `file:PATH`, as in `{source}`"
-                        )),
-                );
+                problems.push(missing.hint(&spec.description).hint(format!(
+                    "set it to `env:NAME` or `file:PATH`, as in `{source}`"
+                )));
             }
             continue;
         }
@@ -92,6 +92,25 @@ pub(crate) fn given(
         }
     }
     given
+}
+
+/// A secret that was given counts under another setting alone.
+fn of_another_setting(
+    specs: &[SecretSpec],
+    options: &FeedOptions,
+    applies: impl Fn(&Condition) -> bool,
+) -> Option<String> {
+    let given = |spec: &&SecretSpec| options.secrets.contains_key(&spec.name);
+    let unused = |spec: &SecretSpec| Some((spec.name.clone(), spec.when.clone()?));
+    let (name, when) = specs
+        .iter()
+        .filter(given)
+        .filter_map(unused)
+        .find(|(_, when)| !applies(when))?;
+    let (setting, value) = (when.setting, when.values.into_iter().next()?);
+    Some(format!(
+        "`secrets.{name}`, which is given, goes with `{setting} = \"{value}\"`"
+    ))
 }
 
 /// Whether a setting, or its default, has one of the condition's values.

@@ -10,10 +10,13 @@
 //! is *pending*; a new walk reads everything from the position again, and so
 //! begins without any.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+mod identity;
+mod undated;
 
-use sha2::{Digest, Sha256};
+use std::collections::{BTreeSet, VecDeque};
 
+pub use self::identity::Identity;
+pub use self::undated::{MAX_UNDATED, Undated};
 use super::account::Account;
 use super::tiles::{Scope, Tiles};
 
@@ -23,21 +26,9 @@ pub struct Ledger {
     start: i64,
     position: i64,
     dated: BTreeSet<(i64, Identity)>,
-    /// Rejected records without a readable time, each with that of the next
-    /// event in the API's order: it lies no later. From [`OUTSIDE`] on: none came
-    /// yet.
-    undated: BTreeMap<Identity, i64>,
-    /// The same, in order of time.
-    places: BTreeSet<(i64, Identity)>,
-    /// Records without a time that this walk met, and of which it can't tell
-    /// whether the position has passed them.
-    unsure: BTreeSet<Identity>,
-    /// Those that lie at the position or before, and this walk has not met.
-    carried: BTreeSet<Identity>,
+    undated: Undated,
     /// Rows of this walk that the position has not passed.
     pending: VecDeque<Pending>,
-    /// Where this walk began.
-    begun: i64,
     tiles: Tiles,
     /// How its start was moved, if nothing was read since. (Not stored.)
     skipped: Option<Skipped>,
@@ -59,25 +50,6 @@ struct Pending {
     rows: u64,
 }
 
-/// The place of an undated record after which nothing has come yet. Once the walk
-/// that met it first has ended: [`OUTSIDE`] plus the position then.
-const UNPLACED: i64 = i64::MAX;
-
-/// The place of an undated record that comes first or last in every answer,
-/// wherever that begins, later than any time: it is known, and in no tile.
-const OUTSIDE: i64 = 1 << 62;
-
-/// It is such a record if a walk meets it that begins so much later, in ms.
-const OUT_AFTER: i64 = 3_600_000;
-
-/// So many records without a time are known; those beyond are handed out again
-/// by each walk that meets them.
-pub const MAX_UNDATED: usize = 100_000;
-
-/// Which event: the first 8 bytes of SHA-256 over organisation and id.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub struct Identity(pub u64);
-
 /// One id at or after the position, as it is stored.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Known {
@@ -89,42 +61,6 @@ pub struct Known {
     pub id: Identity,
 }
 
-impl Identity {
-    const MIN: Self = Self(u64::MIN);
-    const MAX: Self = Self(u64::MAX);
-
-    /// Of an event: an id counts within its organisation; without an id the
-    /// bytes do.
-    pub fn new(organization: Option<&str>, id: Option<&str>, bytes: &[u8]) -> Self {
-        match id {
-            Some(id) => {
-                let mut sha256 = Sha256::new_with_prefix(organization.unwrap_or_default());
-                sha256.update([0]);
-                sha256.update(id);
-                Self::of_hash(&sha256.finalize().into())
-            }
-            None => Self::of_hash(&Sha256::digest(bytes).into()),
-        }
-    }
-
-    /// The same at a time, for what is known of it within a tile: at another
-    /// time it is another event.
-    pub fn at(self, time: Option<i64>) -> u64 {
-        let time = time.unwrap_or(UNPLACED).cast_unsigned();
-        self.0 ^ mix(time)
-    }
-
-    /// Of a record of which only the hash is known.
-    pub fn of_hash(sha256: &[u8; 32]) -> Self {
-        let mut first = [0; 8];
-        first
-            .iter_mut()
-            .zip(sha256)
-            .for_each(|(to, from)| *to = *from);
-        Self(u64::from_be_bytes(first))
-    }
-}
-
 impl Ledger {
     /// Of a feed that begins at `start` (ms since 1970 UTC).
     pub fn new(start: i64) -> Self {
@@ -132,12 +68,8 @@ impl Ledger {
             start,
             position: start,
             dated: BTreeSet::new(),
-            undated: BTreeMap::new(),
-            places: BTreeSet::new(),
-            unsure: BTreeSet::new(),
-            carried: BTreeSet::new(),
+            undated: Undated::default(),
             pending: VecDeque::new(),
-            begun: start,
             tiles: Tiles::new(start),
             skipped: None,
         }
@@ -156,7 +88,7 @@ impl Ledger {
             if dated {
                 ledger.dated.insert((time, id));
             } else {
-                ledger.place(id, time);
+                ledger.undated.put(id, time);
             }
         }
         ledger
@@ -188,66 +120,28 @@ impl Ledger {
     }
 
     /// The same, beside the known records without a time.
-    pub fn tiles_and_undated(&mut self) -> (&mut Tiles, &BTreeMap<Identity, i64>) {
+    pub fn tiles_and_undated(&mut self) -> (&mut Tiles, &Undated) {
         (&mut self.tiles, &self.undated)
     }
 
     /// A walk begins, which reads everything from the position on.
     pub fn begin(&mut self, scope: Scope) {
         self.pending.clear();
-        self.unsure.clear();
-        self.carried = self.at_position().collect();
-        self.begun = self.position;
+        self.undated.begin(self.position);
         self.tiles.set_scope(scope);
     }
 
     /// Closes the last tile at the position, if it can be.
     pub fn seal(&mut self) {
         // What is placed at the position may lie before.
-        if !self.has_unplaced() && self.at_position().next().is_none() {
+        if !self.undated.has_unplaced() && self.undated.at(self.position).next().is_none() {
             self.tiles.seal(self.position);
         }
     }
 
-    /// Nobody knows whether some record lies before or after the position.
-    fn has_unplaced(&self) -> bool {
-        let range = (OUTSIDE + 1, Identity::MIN)..;
-        self.places.range(range).next().is_some()
-    }
-
-    /// Whether a record without a time is known, as one that comes first or last
-    /// in every answer.
-    fn is_outside(&self, id: Identity) -> bool {
-        self.undated.get(&id) == Some(&OUTSIDE)
-    }
-
-    /// Records without a time that lie at the position or before.
-    fn at_position(&self) -> impl Iterator<Item = Identity> {
-        let range = (self.position, Identity::MIN)..=(self.position, Identity::MAX);
-        self.places.range(range).map(|(_, id)| *id)
-    }
-
     /// More records without a time may have come than are known.
     pub fn is_crowded(&self) -> bool {
-        self.undated.len() >= MAX_UNDATED
-    }
-
-    /// A record without a time lies here, if there is room for it.
-    fn place(&mut self, id: Identity, time: i64) {
-        match self.undated.get(&id) {
-            Some(place) => drop(self.places.remove(&(*place, id))),
-            None if self.is_crowded() => return,
-            None => {}
-        }
-        self.undated.insert(id, time);
-        self.places.insert((time, id));
-    }
-
-    /// Nobody knows where a record without a time lies, any more or as before.
-    fn unplace(&mut self, id: Identity) {
-        if self.undated.get(&id).is_none_or(|place| *place < OUTSIDE) {
-            self.place(id, UNPLACED);
-        }
+        self.undated.is_crowded()
     }
 
     /// How its start was moved, until that is told.
@@ -286,9 +180,7 @@ impl Ledger {
         self.start = self.start.min(to);
         self.position = self.position.min(to);
         self.dated.retain(|(time, _)| *time < to);
-        for (_, id) in self.places.split_off(&(to, Identity::MIN)) {
-            self.undated.remove(&id);
-        }
+        self.undated.rewind(to);
         self.pending.clear();
     }
 
@@ -296,7 +188,7 @@ impl Ledger {
     pub fn prepend(&mut self, mut earlier: Self, end: i64) {
         self.start = self.start.min(earlier.start);
         // Known when the seam is read again: those that came last lie there.
-        for id in earlier.undated.into_keys() {
+        for (id, _) in earlier.undated.iter() {
             earlier.tiles.note_undated(id);
         }
         self.tiles.prepend(earlier.tiles, end);
@@ -319,9 +211,9 @@ impl Ledger {
             id: *id,
         });
         let undated = self.undated.iter().map(|(id, time)| Known {
-            time: *time,
+            time,
             dated: false,
-            id: *id,
+            id,
         });
         dated.chain(undated)
     }
@@ -332,13 +224,11 @@ impl Ledger {
             self.dated.pop_first();
             self.tiles.note(time, id);
         }
-        while let Some((time, id)) = self.places.first().copied().filter(|(time, _)| *time < to) {
-            self.places.pop_first();
-            self.undated.remove(&id);
+        while let Some(passed) = self.undated.pass(to) {
             // What this walk met is one of the rows that it read.
-            match self.carried.contains(&id) {
-                true => self.tiles.take_undated(id, time),
-                false => self.tiles.note_undated(id),
+            match passed.is_read {
+                true => self.tiles.note_undated(passed.id),
+                false => self.tiles.take_undated(passed.id, passed.place),
             }
         }
     }
@@ -348,35 +238,22 @@ impl Account for Ledger {
     fn knows(&self, time: Option<i64>, id: Identity) -> bool {
         match time {
             Some(time) => self.dated.contains(&(time, id)),
-            None => self.undated.contains_key(&id),
+            None => self.undated.knows(id),
         }
     }
 
     fn note(&mut self, time: Option<i64>, id: Identity) {
         match time {
             Some(time) => drop(self.dated.insert((time, id))),
-            None => self.unplace(id),
+            None => self.undated.note(id),
         }
     }
 
     fn read(&mut self, time: i64, undated: &[Identity]) {
         // The position was held back between the last row and this one, and so
         // may have passed them.
-        let unsure = time > self.position && self.pending.is_empty();
-        let mut rows = 1;
-        for id in undated {
-            if self.is_outside(*id) {
-                continue;
-            }
-            if unsure {
-                self.unsure.insert(*id);
-                self.unplace(*id);
-                continue;
-            }
-            self.carried.remove(id);
-            self.place(*id, time);
-            rows += 1;
-        }
+        let is_behind = time > self.position && self.pending.is_empty();
+        let rows = 1 + self.undated.read(undated, time, is_behind);
         match self.pending.back_mut() {
             Some(last) if last.time == time => last.rows += rows,
             _ => self.pending.push_back(Pending { time, rows }),
@@ -389,12 +266,12 @@ impl Account for Ledger {
             return;
         }
         self.position = to;
-        let unplaced = self.has_unplaced();
+        let unplaced = self.undated.has_unplaced();
         while let Some(row) = self.pending.front().copied().filter(|row| row.time < to) {
             self.pending.pop_front();
             // What is placed here lies somewhere after the row before.
-            let placed = self.places.first();
-            let glued = unplaced || placed.is_some_and(|(time, _)| *time <= row.time);
+            let placed = self.undated.first_place();
+            let glued = unplaced || placed.is_some_and(|place| place <= row.time);
             self.tiles.take(row.time, row.rows, glued);
             self.settle_ids(row.time + 1);
         }
@@ -405,34 +282,10 @@ impl Account for Ledger {
         if let Some(settled) = settled {
             self.advance(settled);
         }
-        // This walk read everything from the position on: an unplaced record
-        // that it did not meet lies before.
-        self.unsure.extend(undated);
-        for (place, id) in self.places.split_off(&(OUTSIDE, Identity::MIN)) {
-            let met_first = place - OUTSIDE;
-            let place = match place {
-                OUTSIDE => OUTSIDE,
-                _ if !self.unsure.contains(&id) => {
-                    self.undated.remove(&id);
-                    self.tiles.take_undated(id, self.position);
-                    continue;
-                }
-                UNPLACED => OUTSIDE + self.position.max(1),
-                _ if self.begun - met_first > OUT_AFTER => OUTSIDE,
-                same => same,
-            };
-            self.undated.insert(id, place);
-            self.places.insert((place, id));
+        for id in self.undated.end(undated, self.position) {
+            self.tiles.take_undated(id, self.position);
         }
     }
-}
-
-/// A well mixed number from another (splitmix64).
-fn mix(value: u64) -> u64 {
-    let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    value ^ (value >> 31)
 }
 
 #[cfg(test)]

@@ -2,11 +2,11 @@
 //! another query. What is new there is handed out; its rows become what was
 //! read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::account::Account;
 use super::lateness::Lateness;
-use super::ledger::Identity;
+use super::ledger::{Identity, Undated};
 use super::tiles::{Tile, Tiles, ids};
 
 /// The tile, and what is known of it.
@@ -29,7 +29,7 @@ pub struct Reader<'a> {
     /// Where its tile is.
     pub tiles: &'a mut Tiles,
     /// Records without a time that are known, wherever they lie.
-    pub undated: &'a BTreeMap<Identity, i64>,
+    pub undated: &'a Undated,
     /// How late events are.
     pub lateness: &'a mut Lateness,
     /// Now, in ms since 1970 UTC.
@@ -83,7 +83,7 @@ impl Repair {
 
 impl Account for Reader<'_> {
     fn knows(&self, time: Option<i64>, id: Identity) -> bool {
-        let elsewhere = time.is_none() && self.undated.contains_key(&id);
+        let elsewhere = time.is_none() && self.undated.knows(id);
         elsewhere || self.repair.known.contains(&id.at(time))
     }
 

@@ -106,7 +106,7 @@ impl Retention {
         let is_worth = is_gap || start.saturating_sub(skipped.from) > UNTOLD;
         if start.saturating_sub(skipped.told) > least && is_worth {
             skipped.told = start;
-            let (from, to, days) = (rfc3339(skipped.from), rfc3339(start), self.ms / DAY);
+            let (from, to) = (rfc3339(skipped.from), rfc3339(start));
             let (kind, what) = match is_gap {
                 true => (Kind::Gap, format!("events from {from} to {to} are gone")),
                 false => (
@@ -114,7 +114,7 @@ impl Retention {
                     format!("the start was moved from {from} to {to}"),
                 ),
             };
-            batch.find(kind, format!("{what}: JumpCloud keeps {days} days"));
+            batch.find(kind, format!("{what}: {}", self.why()));
         }
         if is_read {
             *ledger.skipped_mut() = None;
@@ -124,9 +124,21 @@ impl Retention {
     /// What is to be said of a start that will be moved so (ms since 1970 UTC).
     pub fn moved(self, from: i64, to: i64) -> Option<String> {
         (to.saturating_sub(from) > UNTOLD).then(|| {
-            let (from, to, days) = (rfc3339(from), rfc3339(to), self.ms / DAY);
-            format!("the start will be moved from {from} to {to}: JumpCloud keeps {days} days")
+            let (from, to) = (rfc3339(from), rfc3339(to));
+            format!(
+                "the start will be moved from {from} to {to}: {}",
+                self.why()
+            )
         })
+    }
+
+    /// Why earlier events are out of reach.
+    fn why(self) -> String {
+        let days = self.ms / DAY;
+        match self.is_learnt {
+            true => format!("JumpCloud keeps {days} days"),
+            false => format!("`retention_days` is {days}"),
+        }
     }
 
     /// Takes the days that a refusal named. False: it named none, or no fewer

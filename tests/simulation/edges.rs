@@ -145,8 +145,8 @@ fn check_tells_of_a_start_that_will_be_moved_and_not_of_one_that_was() {
             .map(|one| one.message)
     };
     for (start, kept, told) in [
-        ("200d", 90, Some("90 days")),
-        ("60d", 15, Some("15 days")),
+        ("200d", 90, Some("`retention_days` is 90")),
+        ("60d", 15, Some("JumpCloud keeps 15 days")),
         ("90d", 90, None),
         ("1m", 90, None),
     ] {

@@ -16,7 +16,7 @@ fn a_start_beyond_retention_is_moved_with_a_word() {
     let said = world.poll_all().unwrap();
     assert_eq!(said.findings.len(), 1);
     assert!(said.findings[0].starts_with("start-clamped: the start was moved from"));
-    assert!(said.findings[0].ends_with("JumpCloud keeps 90 days"));
+    assert!(said.findings[0].ends_with("`retention_days` is 90"));
     world.check();
 }
 

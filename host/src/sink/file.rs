@@ -23,6 +23,8 @@ const DAY: i64 = 86_400_000;
 
 /// Appends events to files.
 pub struct FileSink {
+    /// As configured.
+    path: String,
     template: Vec<Part>,
     files: Files,
 }
@@ -47,6 +49,7 @@ impl FileSink {
             return Err("the path is empty".to_owned());
         }
         Ok(Self {
+            path: text.to_owned(),
             template: parse(text)?,
             files: Files::new(0o644),
         })
@@ -62,6 +65,7 @@ impl FileSink {
     /// A sink that can only deliver: a plan says all that it takes.
     pub(crate) fn for_plans() -> Self {
         Self {
+            path: String::new(),
             template: Vec::new(),
             files: Files::new(0o644),
         }
@@ -120,6 +124,10 @@ impl FileSink {
 impl Sink for FileSink {
     fn kind(&self) -> &str {
         "file"
+    }
+
+    fn destination(&self) -> String {
+        self.path.clone()
     }
 
     fn check<'a>(&'a self, feed: &'a str, classes: &'a [EventClass]) -> BoxFuture<'a, Result<()>> {

@@ -1,3 +1,4 @@
+use super::undated::OUT_AFTER;
 use super::*;
 
 const A: Identity = Identity(1);

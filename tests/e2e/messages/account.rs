@@ -43,6 +43,19 @@ fn it_collects_all_with_one_token() {
 }
 
 #[test]
+fn it_is_recognised_by_its_secret() {
+    let feed = feed(&Tenant::settled(1));
+    feed.edit("authorization = \"service-account\", ", "");
+    let told = once(&feed).output().expect_code(2).stderr;
+    let hint = "hint: `secrets.client_secret`, which is given, goes with `authorization = \"service-account\"`";
+    assert!(
+        told.contains("`secrets.token`: the secret is missing"),
+        "{told}"
+    );
+    assert!(told.contains(hint), "{told}");
+}
+
+#[test]
 fn a_token_that_ends_in_the_midst_of_a_walk_is_renewed() {
     for rule in [
         "status=401,on=events,nth=1",

@@ -240,6 +240,7 @@ hint: 24 hex digits, as under Settings > Organization Profile in the Admin Porta
 
 error: feeds.toml:4: feed `acme`: `secrets.client_secret`: the secret is missing
 
+hint: `secrets.token`, which is given, goes with `authorization = "api-key"`
 hint: A service account's client secret, shown once when it is made in the Admin Portal; its client id is the setting `client_id`.
 hint: set it to `env:NAME` or `file:PATH`, as in `env:CLIENT_SECRET`
 

@@ -285,10 +285,16 @@ fn a_batch_that_is_under_way_goes_where_it_was_planned() {
     // Files to requests: what was planned is written, the rest is posted.
     feed.edit(&http, file);
     feed.once().dies_at("committed", 1).output().expect_killed();
-    feed.edit(file, &http);
-    // But for a file that can't be written any more there has to be a way out.
+    // For a file that can't be written any more there has to be a way out, if the
+    // configuration names another sink by now.
     std::fs::remove_dir_all(feed.path("folder")).unwrap();
     std::fs::write(feed.path("folder"), "in the way").unwrap();
+    let told = feed.once().output().expect_code(5).stderr;
+    assert!(
+        !told.contains("under way") && !told.contains("reset"),
+        "{told}"
+    );
+    feed.edit(file, &http);
     let told = feed.once().output().expect_code(5).stderr;
     assert!(
         told.contains("batch 1 was under way to the sink `file`"),
