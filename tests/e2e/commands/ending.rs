@@ -4,7 +4,7 @@
 use std::thread;
 use std::time::Duration;
 
-use jumpcloud_tests::{Feed, Running, Tenant, assert_same_lines, sorted_lines};
+use jumpcloud_tests::{Feed, Ran, Running, Tenant, assert_same_lines, sorted_lines};
 
 /// Waits until something is so. A test in which it never is hangs, and the time
 /// limit of a process ends it.
@@ -12,6 +12,13 @@ fn until(running: &mut Running, is_so: impl Fn() -> bool) {
     while !is_so() && !running.has_ended() {
         thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// It ended at once, and not when its time to end was over.
+#[track_caller]
+fn in_good_time(ran: &Ran) {
+    let told = &ran.stderr;
+    assert!(!told.contains("in the middle of a delivery"), "{told}");
 }
 
 /// A feed that would wait for hours for an answer.
@@ -38,7 +45,7 @@ fn signals_end_it_while_a_server_hangs() {
             let mut running = feed.command(&["run"]).start();
             until(&mut running, || tenant.api.model().stats.faults > 0);
             running.signal(signal);
-            running.wait().expect_code(code);
+            in_good_time(&running.wait().expect_code(code));
 
             tenant.heal();
             feed.once().output().expect_code(0);
@@ -92,7 +99,7 @@ fn signals_end_it_while_it_waits() {
         };
         until(&mut running, done);
         running.signal(signal);
-        running.wait().expect_code(code);
+        in_good_time(&running.wait().expect_code(code));
     }
 }
 

@@ -204,6 +204,30 @@ fn a_running_host_waits_for_its_receiver_and_asks_for_nothing_meanwhile() {
     running.wait().expect_code(0);
 }
 
+/// It would wait for longer than a run may take to end.
+#[test]
+fn a_receiver_that_hangs_does_not_hold_up_the_end() {
+    let silent = Server::start(|_| Answer::silence());
+    let (feed, _source) = feed(20, &silent, "");
+    feed.edit(
+        "batch_events",
+        r#"connect = "1s", first_byte = "30s", batch_events"#,
+    );
+    let mut running = feed.command(&["run"]).start();
+    while silent.seen().is_empty() && !running.has_ended() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    running.signal("TERM");
+    let told = running.wait().expect_code(0).stderr;
+    let stopped = "stopping in the middle of a delivery: it will be done again";
+    assert!(told.contains(stopped), "{told}");
+
+    let right = Server::start(|_| Answer::status(200));
+    feed.edit(&silent.url(), &right.url());
+    feed.once().output().expect_code(0);
+    assert_eq!(received(&right.seen(), |_, _| true), numbers(20));
+}
+
 #[test]
 fn an_answer_whose_body_never_ends_is_an_answer() {
     let stalls = |head: &str| {
