@@ -227,6 +227,20 @@ mod tests {
         assert_eq!(found, table, "stale: UPDATE_DOCS=1 makes it anew");
     }
 
+    /// Of each there is a patch that takes it out, which a test notices.
+    #[test]
+    fn every_limit_is_tried_without() {
+        let patches = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/mutants/sandbox");
+        let entries = std::fs::read_dir(patches).unwrap();
+        let texts = entries.map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap());
+        let texts: Vec<String> = texts.collect();
+        for (name, ..) in Limits::TABLE {
+            let noticed = format!("noticed by: e2e sandbox::limits::{name}\n");
+            let is_tried = texts.iter().any(|text| text.starts_with(&noticed));
+            assert!(is_tried, "no patch in `tests/mutants/sandbox` for {name}");
+        }
+    }
+
     #[test]
     fn the_table_is_sorted_and_reaches_distinct_fields() {
         assert!(Limits::TABLE.is_sorted_by_key(|(name, ..)| *name));

@@ -249,7 +249,7 @@ fn response() {
 
 #[test]
 fn first_byte() {
-    let limits = r#"first_byte = "50ms", connect = "50ms""#;
+    let limits = r#"first_byte = "50ms", connect = "50ms", call = "5s", batch_wait = "1s""#;
     let reason = "(`limits.first_byte`)";
     request_fails(Answer::silence(), "size = 0", limits, reason);
 }
@@ -258,12 +258,13 @@ fn first_byte() {
 fn between_bytes() {
     let stall = Answer::Stall(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc".to_vec());
     let reason = "(`limits.between_bytes`)";
-    request_fails(stall, "size = 0", r#"between_bytes = "50ms""#, reason);
+    let limits = r#"between_bytes = "50ms", body = "2s""#;
+    request_fails(stall, "size = 0", limits, reason);
 }
 
 #[test]
 fn body() {
-    let limits = r#"body = "50ms", between_bytes = "10s""#;
+    let limits = r#"body = "50ms", between_bytes = "10s", response = 500"#;
     request_fails(Answer::Drip, "size = 0", limits, "(`limits.body`)");
 }
 
@@ -274,7 +275,7 @@ fn connect() {
     let port = silent.local_addr().unwrap().port();
     let sandbox = Sandbox::new(
         &format!(r#"does = "fetch", url = "https://127.0.0.1:{port}""#),
-        r#"connect = "50ms""#,
+        r#"connect = "50ms", first_byte = "1s""#,
     );
     let ran = sandbox.feed.once().output().expect_code(4);
     let reason = "no connection within the time-out (`limits.connect`)";
