@@ -258,11 +258,11 @@ impl Check {
         let asked = self.asked(asking, reading);
         match refusal::paged(asked, &answer.head, &answer.body) {
             Ok(()) => {}
-            Err(Refusal::PastRetention(days)) if retention.learn(days) => {
+            Err(Refusal::PastRetention(days)) => {
+                retention.refused(days)?;
                 self.go_on(asking, What::Page(count, retention));
                 return Ok(());
             }
-            Err(Refusal::PastRetention(_)) => return Err(retention.refused()),
             Err(Refusal::Failed(error)) => return Err(error),
         }
         let host = self.settings.api_base_url.host();

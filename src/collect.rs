@@ -79,8 +79,6 @@ pub struct Collector {
     cycle: Cycle,
     budget: Budget,
     retention: Retention,
-    /// A start was refused as too old since the last page came.
-    refused: bool,
     /// An answer broke off while nobody listened, and nothing new has come since.
     broken: bool,
     /// This address has served this feed before.
@@ -186,7 +184,6 @@ impl Collector {
             cycle: Cycle::default(),
             budget: Budget::default(),
             retention: Retention::new(settings.retention),
-            refused: false,
             broken: false,
             established: false,
             backlog: None,

@@ -48,7 +48,7 @@ impl Collector {
                 return Err(refusal::not_the_api(self.asked(shared), "a page in HTML").into());
             }
             Input::Head(head) => {
-                self.refused = false;
+                self.retention.accepted();
                 walk.head(id, &head, shared.now())?;
             }
             Input::Body(bytes) => walk.body(id, bytes),
@@ -78,20 +78,14 @@ impl Collector {
             Ok(count) if probing => self.backlog = self.memory.as_ref().map(|_| count),
             Ok(count) => self.counted(count, shared),
             Err(Refusal::PastRetention(days)) => {
-                // What a long walk began with may grow too old; its rows have
-                // not. So may the oldest tile.
-                let moved = self.oldest_asked(shared) > asked.start;
-                let learnt = self.retention.learn(days);
-                // Once: time alone moves what may be asked for, so it would be
-                // refused so for ever.
-                let again = !learnt && std::mem::replace(&mut self.refused, true);
-                if !learnt && !probing && (!moved || again) {
-                    return Err(Halt::Failed(self.retention.refused()));
-                }
                 self.audit = None;
+                // What a long walk began with may grow too old; its rows have
+                // not. So may the oldest tile, or what waited for long.
                 if !probing {
+                    self.retention.refused(days)?;
                     return Err(Halt::Restart);
                 }
+                self.retention.learn(days);
             }
             // Any answer tells the time; this one says that ours was wrong.
             Err(Refusal::Failed(Error::Protocol(_))) if probing && answer.head.status == 400 => {}

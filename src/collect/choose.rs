@@ -250,23 +250,6 @@ impl Collector {
         Need::Send(id, request)
     }
 
-    /// Since when what is asked for now may have been asked for, at most: what
-    /// was asked for from earlier on has grown too old meanwhile.
-    pub(super) fn oldest_asked(&self, shared: &Shared<'_>) -> i64 {
-        let position = self
-            .memory
-            .as_ref()
-            .map_or(i64::MIN, |memory| match self.work {
-                Work::Walk(_, Reason::Follow) => memory.ledger.position(),
-                Work::Walk(_, Reason::Fill) => memory
-                    .fill
-                    .as_ref()
-                    .map_or(i64::MIN, |fill| fill.ledger.position()),
-                _ => i64::MIN,
-            });
-        position.max(self.retention.oldest(shared.now()))
-    }
-
     fn scope(&self, now: i64, settings: &Settings) -> Scope {
         let kept = self.retention.oldest(now);
         let oldest = now.saturating_sub(settings.late_horizon).max(kept);

@@ -4,13 +4,18 @@
 use super::ledger::Ledger;
 use crate::batch::Batch;
 use crate::clock::rfc3339;
-use crate::error::{Error, Problem};
+use crate::error::{Error, Problem, Result};
 use crate::finding::Kind;
 use crate::settings::DAY;
 
 /// Distance kept from the edge, in ms. A position is moved so far from it once
 /// it has come half as near: or it would be moved again with each look.
 const MARGIN: i64 = 60_000;
+
+/// A start that is refused all the same may have grown too old while its request
+/// waited: the next one keeps so many times the distance, up to this, in ms.
+const FURTHER: i64 = 4;
+const MAX_MARGIN: i64 = DAY;
 
 /// A start that is moved by no more than this is not worth a word, in ms: who
 /// asks for all that is kept gets it, but for the margin.
@@ -26,6 +31,8 @@ pub struct Retention {
     ms: i64,
     /// JumpCloud said so; else the settings do.
     is_learnt: bool,
+    /// Distance kept from the edge now, in ms.
+    margin: i64,
 }
 
 impl Retention {
@@ -34,6 +41,7 @@ impl Retention {
         Self {
             ms,
             is_learnt: false,
+            margin: MARGIN,
         }
     }
 
@@ -44,7 +52,7 @@ impl Retention {
 
     /// Nothing is asked for before this time, in ms since 1970 UTC.
     pub fn oldest(self, now: i64) -> i64 {
-        now.saturating_sub(self.ms).saturating_add(MARGIN)
+        now.saturating_sub(self.ms).saturating_add(self.margin)
     }
 
     /// Until when nothing is lost, if what is of this time is not read yet.
@@ -81,7 +89,7 @@ impl Retention {
         }
         let oldest = self.oldest(now);
         let (position, begin) = (ledger.position(), oldest.min(end));
-        let is_kept = position >= oldest.saturating_sub(MARGIN / 2) || position >= begin;
+        let is_kept = position >= oldest.saturating_sub(self.margin / 2) || position >= begin;
         let earlier = match (is_kept, ledger.has_moved()) {
             (true, _) => None,
             (false, true) => Some(ledger.split(begin)),
@@ -153,15 +161,27 @@ impl Retention {
         }
     }
 
-    /// A start within what is known was refused all the same.
-    pub fn refused(self) -> Error {
-        let message = format!(
-            "JumpCloud keeps events for less than {} days",
-            self.ms / DAY
-        );
-        Error::BadSettings(vec![
+    /// A start within what is known was refused: less is kept, or a greater
+    /// distance is needed. The error: neither can be.
+    pub fn refused(&mut self, days: Option<i64>) -> Result<()> {
+        if self.learn(days) {
+            return Ok(());
+        }
+        self.margin = self.margin.saturating_mul(FURTHER);
+        if self.margin <= MAX_MARGIN {
+            return Ok(());
+        }
+        self.margin = MARGIN;
+        let days = self.ms / DAY;
+        let message = format!("JumpCloud keeps events for less than {days} days");
+        Err(Error::BadSettings(vec![
             Problem::new("retention_days", message)
-                .hint("set it to what your plan includes, like 15"),
-        ])
+                .hint("set it to what your plan includes, which is less"),
+        ]))
+    }
+
+    /// A start was accepted.
+    pub fn accepted(&mut self) {
+        self.margin = MARGIN;
     }
 }

@@ -1,11 +1,11 @@
 //! How far back JumpCloud keeps events.
 
 use jumpcloud::clock::rfc3339;
-use jumpcloud::error::Error;
+use jumpcloud::error::{Error, Result};
 use jumpcloud_simulator::{Endpoint, Event, Fault, RetryAfter, Rule, When};
 
 use crate::events::{event, events};
-use crate::world::{EPOCH, World};
+use crate::world::{EPOCH, Said, World};
 
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
@@ -90,15 +90,46 @@ fn an_outage_is_told_by_what_jumpcloud_keeps_in_this_run_and_the_next() {
     );
 }
 
-#[test]
-fn a_retention_that_is_shorter_by_less_than_a_day_is_no_endless_loop() {
+/// A feed from the edge of retention on, and how many requests it made so far.
+fn from_the_edge(prepare: impl Fn(&mut World)) -> (World, Result<Said>, u64) {
     let mut world = World::of(events(0, 5, EPOCH, 1), r#"{"start": "90d"}"#);
-    // By its `Date` the oldest start is an hour older than what it accepts.
-    world.model.faults.add(Rule::new(Fault::DateOff(-HOUR)));
-    let error = world.poll_once().unwrap_err();
+    world.poll_patiently();
+    prepare(&mut world);
+    let said = world.poll_all();
+    let requests = world.model.stats.requests();
+    (world, said, requests)
+}
+
+/// In the queue of all feeds, or on the network: the longer, the further from
+/// the edge it begins.
+#[test]
+fn a_start_that_grows_too_old_while_its_request_waits_is_moved() {
+    for minutes in [0, 1, 2, 10, 120] {
+        let (world, said, requests) = from_the_edge(|world| world.hold = minutes * 60_000);
+        let said = said.unwrap();
+        let moved = |it: &String| it.starts_with("start-clamped: ");
+        assert!(said.findings.iter().all(moved), "{:?}", said.findings);
+        assert_eq!(said.findings.is_empty(), minutes == 0);
+        assert_eq!(said.events, 5);
+        assert!(requests < 16, "{requests}");
+        world.check();
+    }
+}
+
+#[test]
+fn a_retention_that_is_shorter_than_set_is_no_endless_loop() {
+    // By its `Date` the oldest start is so much older than what it accepts.
+    let shorter =
+        |ms: i64| from_the_edge(|world| world.model.faults.add(Rule::new(Fault::DateOff(-ms))));
+    let (_, said, _) = shorter(HOUR);
+    let findings = said.unwrap().findings;
+    let moved = |it: &String| it.starts_with("start-clamped: ");
+    assert!(findings.iter().any(moved), "{findings:?}");
+    let (_, said, requests) = shorter(2 * DAY);
+    let error = said.unwrap_err();
     assert_eq!(error.code(), "bad-settings");
     assert!(error.to_string().contains("less than 90 days"), "{error}");
-    assert!(world.model.stats.requests() < 8, "{:?}", world.model.stats);
+    assert!(requests < 10, "{requests}");
 }
 
 #[test]

@@ -58,6 +58,8 @@ pub struct World {
     pub reconciled: BTreeMap<String, Option<(u64, u64)>>,
     /// The most bytes of an answer that come at once.
     pub piece: usize,
+    /// How long requests wait before JumpCloud sees them, in ms.
+    pub hold: i64,
     /// How much longer answers take, and how long the transport waits for what
     /// does not come, in ms.
     pub delay: i64,
@@ -104,6 +106,7 @@ impl World {
             limit_asked: 0,
             reconciled: BTreeMap::new(),
             piece: 20_000,
+            hold: 0,
             delay: 0,
             stall: 0,
             history,

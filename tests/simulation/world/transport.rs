@@ -29,7 +29,8 @@ impl World {
             headers: &headers,
             body: &request.body,
         };
-        let mut answer = self.model.answer(asked, self.now);
+        let evaluated = self.now + self.hold;
+        let mut answer = self.model.answer(asked, evaluated);
         let body = String::from_utf8_lossy(&request.body);
         self.say(|| {
             let text = String::from_utf8_lossy(&answer.body);
@@ -46,7 +47,7 @@ impl World {
             self.limit_asked = limit[..end].parse().unwrap();
             self.note_reread(&answer, &body);
         }
-        let arrives = self.now + self.dice.random_range(20..400) + self.delay;
+        let arrives = evaluated + self.dice.random_range(20..400) + self.delay;
         let inputs = self.inputs(answer);
         let arrives = arrives + wait(&inputs, self.stall);
         self.requests.insert(id, Open { inputs, arrives });
