@@ -19,6 +19,10 @@ pub const SETTLE: i64 = 120_000;
 pub const MAX_FUTURE: usize = 10_000;
 const MAX_UNSETTLED: usize = 100_000;
 
+/// So many rows of pages that came before are taken: a few rows may be all the
+/// same. Cursors that go on don't show that a page does not.
+const MAX_REPEATED: usize = 100;
+
 /// What operators hear of it.
 pub const FUTURE_CROWD: &str = "10,000 events or more are dated in the future";
 
@@ -46,6 +50,18 @@ pub struct Course {
     until: i64,
     /// Such a row has come: `end_time` is inclusive.
     at_end: bool,
+    /// The current page, the one before, and rows of pages that were the same
+    /// as the one before.
+    page: Rows,
+    before: Rows,
+    repeated: usize,
+}
+
+/// Rows of a page: how many, and a sum of their ids.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Rows {
+    count: usize,
+    sum: u64,
 }
 
 /// What is read goes here; lent for one call.
@@ -92,6 +108,9 @@ impl Course {
             foreign: None,
             until: end.unwrap_or(i64::MAX),
             at_end: false,
+            page: Rows::default(),
+            before: Rows::default(),
+            repeated: 0,
         }
     }
 
@@ -139,6 +158,7 @@ impl Course {
         }
         if time >= self.until {
             (self.last, self.at_end) = (time, true);
+            self.meet(id);
             return Ok(Row::Taken);
         }
         if let Some(theirs) = organization.as_deref() {
@@ -168,7 +188,7 @@ impl Course {
                 }
             }
         }
-        self.take(time, desk);
+        self.take(time, id, desk);
         self.follow(time, desk.account);
         desk.account.read(time, &self.undated);
         self.undated.clear();
@@ -193,6 +213,7 @@ impl Course {
         reject: impl FnOnce(&mut Batch, u64),
     ) -> Row {
         if self.at_end {
+            self.meet(id);
             return Row::Taken;
         }
         if desk.account.knows(None, id) {
@@ -204,7 +225,7 @@ impl Course {
             desk.account.note(None, id);
         }
         self.hold(id);
-        self.take(self.last, desk);
+        self.take(self.last, id, desk);
         Row::Taken
     }
 
@@ -216,8 +237,15 @@ impl Course {
         }
     }
 
+    /// A row of the current page.
+    fn meet(&mut self, id: Identity) {
+        self.page.count += 1;
+        self.page.sum = self.page.sum.wrapping_add(id.0);
+    }
+
     /// A row is dealt with.
-    fn take(&mut self, time: i64, desk: &mut Desk<'_>) {
+    fn take(&mut self, time: i64, id: Identity, desk: &mut Desk<'_>) {
+        self.meet(id);
         desk.batch.counters.received += 1;
         *desk.received += 1;
         self.last = time;
@@ -269,10 +297,20 @@ impl Course {
     }
 
     /// The next page is the current one now; its head may still be to come.
-    pub fn turn_page(&mut self, date: Option<i64>) {
+    pub fn turn_page(&mut self, date: Option<i64>) -> Result<()> {
         self.date = date.unwrap_or(self.date);
         self.own = false;
         self.foreign = None;
+        let page = std::mem::take(&mut self.page);
+        let before = std::mem::replace(&mut self.before, page);
+        self.repeated = match page == before {
+            true => self.repeated + page.count,
+            false => 0,
+        };
+        match self.repeated > MAX_REPEATED {
+            true => Err(Error::protocol("the same page again and again")),
+            false => Ok(()),
+        }
     }
 
     /// Whose row this is. Without `org_ids` the organisation is that of the

@@ -192,7 +192,9 @@ impl Walk {
             match self.next.take() {
                 Some(next) => {
                     self.page = next;
-                    self.course.turn_page(self.page.date());
+                    if let Err(error) = self.course.turn_page(self.page.date()) {
+                        return Turn::Fail(error);
+                    }
                 }
                 // Asked for at the top of the loop, if the cursor is good.
                 None => {

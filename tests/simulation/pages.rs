@@ -115,6 +115,33 @@ fn a_page_of_before_counts_for_nothing() {
     }
 }
 
+/// Nor have rows that tell no time.
+#[test]
+fn the_same_page_for_ever_is_an_error_whatever_its_cursors_say() {
+    let mut undated = events(0, 200, EPOCH, 0);
+    for event in &mut undated {
+        let raw = String::from_utf8_lossy(&event.raw).replace("timestamp", "time");
+        event.raw = raw.into_bytes().into();
+    }
+    for (all, limit) in [(events(0, 200, EPOCH, 0), 50), (undated, 10)] {
+        let mut world = World::of(all, "");
+        world.limit_events(limit, 10 << 20);
+        let rule = "first-page-with-new-cursor,on=events".parse().unwrap();
+        world.model.faults.add(rule);
+        for _ in 0..2 {
+            let before = world.model.stats.events;
+            let told = (0..20).find_map(|_| world.poll_once().err());
+            let told = told.expect("an error").to_string();
+            assert!(told.contains("the same page again"), "{told}");
+            let requests = world.model.stats.events - before;
+            assert!(requests < 20, "{requests}");
+        }
+        world.model.faults.clear();
+        world.settle();
+        assert_eq!(world.emitted.len() + world.rejected as usize, 200);
+    }
+}
+
 /// 25 rows in pages of 10: a count that makes a short page full, or a full one
 /// short.
 #[test]

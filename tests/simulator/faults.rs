@@ -38,6 +38,8 @@ pub enum Fault {
     UnmovedSearchAfter,
     /// The first page again, whatever `search_after` says.
     FirstPageAgain,
+    /// The same with a cursor that never came before.
+    FirstPageWithNewCursor,
     /// `X-Result-Count` off by this.
     WrongResultCount(i64),
     /// This header is missing.

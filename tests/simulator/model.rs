@@ -201,7 +201,10 @@ impl Model {
         self.stats.faults += u64::from(fault.is_some());
 
         let instead = fault.as_ref().and_then(|fault| fault.instead(now_ms));
-        let first_page = fault == Some(Fault::FirstPageAgain);
+        let first_page = matches!(
+            fault,
+            Some(Fault::FirstPageAgain | Fault::FirstPageWithNewCursor)
+        );
         let mut answer = match instead {
             Some(answer) => answer,
             None => self

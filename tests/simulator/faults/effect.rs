@@ -94,6 +94,16 @@ impl Fault {
                     answer.set_header("X-Result-Count", (count + off).to_string());
                 }
             }
+            Fault::FirstPageWithNewCursor => {
+                let parts = answer
+                    .header("X-Search_after")
+                    .and_then(|last| last.split_once(','));
+                // As long as that of a row, and of letters that may be in it.
+                let new = answer.header("X-Request-Id").and_then(|id| id.get(..20));
+                if let (Some((time, _)), Some(new)) = (parts, new) {
+                    answer.set_header("X-Search_after", format!("{time},\"{new}\"]"));
+                }
+            }
             Fault::NoHeader(name) => answer.drop_header(name),
             Fault::NoPagingHeaders => answer.headers.retain(|(name, _)| !name.starts_with("X-")),
             Fault::DateOff(ms) => answer.set_header("Date", http_date(now_ms + ms)),

@@ -8,7 +8,7 @@ use crate::model::Endpoint;
 /// What a rule's text may say; shown when it can't be read.
 const HELP: &str = "a fault is one of status=CODE[,retry-after=SECONDS|retry-date=SECONDS], \
 html, not-an-array, broken-json, redirect=URL, oversized=BYTES, no-search-after, \
-garbled-search-after, unmoved-search-after, first-page-again, wrong-count=OFF, no-header=NAME, \
+garbled-search-after, unmoved-search-after, first-page-again, first-page-with-new-cursor, wrong-count=OFF, no-header=NAME, \
 no-paging-headers, date-off=MS, upper-case, lower-case, cut=BYTES, reset, stall, \
 stall-in-body=BYTES, slow=BYTES/MS, passing (any that passes); then on=events|count|distinct|token, \
 org=ID, and one of next=N, nth=N, every=N, from=N, chance=P";
@@ -87,6 +87,7 @@ fn fault(name: &str, value: &str) -> Option<Fault> {
         "garbled-search-after" => Fault::GarbledSearchAfter,
         "unmoved-search-after" => Fault::UnmovedSearchAfter,
         "first-page-again" => Fault::FirstPageAgain,
+        "first-page-with-new-cursor" => Fault::FirstPageWithNewCursor,
         "no-paging-headers" => Fault::NoPagingHeaders,
         "upper-case" => Fault::Wire(Wire::UpperCase),
         "lower-case" => Fault::Wire(Wire::LowerCase),
