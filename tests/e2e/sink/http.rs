@@ -204,6 +204,23 @@ fn a_running_host_waits_for_its_receiver_and_asks_for_nothing_meanwhile() {
     running.wait().expect_code(0);
 }
 
+#[test]
+fn a_receiver_that_keeps_silent_is_asked_again() {
+    let count = Arc::new(AtomicU64::new(0));
+    let receiver = Server::start(move |_| match count.fetch_add(1, Ordering::SeqCst) {
+        0 => Answer::silence(),
+        _ => Answer::status(200),
+    });
+    let (feed, _source) = feed(20, &receiver, "");
+    feed.edit(
+        "batch_events",
+        r#"connect = "1s", first_byte = "1s", batch_events"#,
+    );
+    let told = feed.once().output().expect_code(0).stderr;
+    assert!(told.contains("no answer within"), "{told}");
+    assert_eq!(received(&receiver.seen(), |at, _| at > 0), numbers(20));
+}
+
 /// It would wait for longer than a run may take to end.
 #[test]
 fn a_receiver_that_hangs_does_not_hold_up_the_end() {
