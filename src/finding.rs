@@ -91,7 +91,7 @@ findings! {
         "The credential expires within 14 days, or has expired.",
         "Make a new one in the Admin Portal, put it in the old one's place, set `token_expires`.";
     NewSelection "new-selection" Info:
-        "Other event types are selected than before; what was read is read once more for them.",
+        "Other event types are selected or mapped than before; what was read is read once more for them.",
         "Note from when the new types are complete; to have more, set an earlier `start` in a new feed.";
     OddToken "odd-token" Warning:
         "The credential does not look like what `authorization` says it is.",

@@ -42,7 +42,15 @@ pub struct EventTypes {
 }
 
 impl EventTypes {
-    fn contains(self, class: Class) -> bool {
+    /// Their names in the settings.
+    pub fn names(self) -> Vec<&'static str> {
+        let names = [(self.login, "login"), (self.admin, "admin")];
+        let chosen = names.into_iter().filter(|(chosen, _)| *chosen);
+        chosen.map(|(_, name)| name).collect()
+    }
+
+    /// Whether events of this class are chosen.
+    pub fn contains(self, class: Class) -> bool {
         match class {
             Class::Authentication => self.login,
             Class::AccountChange => self.admin,

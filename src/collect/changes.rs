@@ -4,7 +4,7 @@
 //! | change | what becomes of it |
 //! |---|---|
 //! | an earlier `start`, a larger `retention_days` | what lies before is read, once ([`super::fill`]) |
-//! | other `event_types` | what is settled is read once more, for the new ones |
+//! | other `event_types`; a plugin that maps others | what is settled is read once more, for the new ones |
 //! | the position is older than what is kept | a gap, from when to when |
 //!
 //! Another address or another organisation under the same name stops the feed:
@@ -15,7 +15,7 @@ use super::{Collector, Shared};
 use crate::clock::rfc3339;
 use crate::error::{Error, Result};
 use crate::finding::Kind;
-use crate::mapping::{self, EventTypes};
+use crate::mapping::{self, EventTypes, ROWS, Row};
 
 impl Collector {
     /// Meets every change, at this time (ms since 1970 UTC).
@@ -54,13 +54,13 @@ impl Collector {
         }
     }
 
-    /// Another selection of event types.
+    /// Other event types are selected, or mapped.
     fn select_anew(&mut self, shared: &mut Shared<'_>) {
         let Some(memory) = &mut self.memory else {
             return;
         };
-        let selection = Some(fingerprint(shared.settings.event_types));
-        let before = std::mem::replace(&mut memory.selection, selection);
+        let selection = Some(fingerprint(shared.settings.event_types, ROWS));
+        let before = std::mem::replace(&mut memory.selection, selection).map(renewed);
         if before.is_some() && before != selection {
             memory.reselect();
             self.audit = None;
@@ -68,10 +68,10 @@ impl Collector {
                 login: true,
                 admin: true,
             };
-            let message = match before == Some(fingerprint(all)) {
+            let message = match before == Some(fingerprint(all, ROWS)) {
                 true => "fewer event types are selected than before".to_owned(),
                 false => format!(
-                    "other event types are selected than before; those that are new are complete from {}",
+                    "other event types are selected or mapped than before; those that are new are complete from {}",
                     rfc3339(memory.ledger.tiles().start())
                 ),
             };
@@ -97,11 +97,63 @@ impl Collector {
     }
 }
 
-/// Which events are read and chosen: FNV-1a over services and types.
-fn fingerprint(types: EventTypes) -> u32 {
-    let services = mapping::services(types).join(",");
-    let text = format!("{services} {types:?}");
-    text.bytes().fold(0x811c_9dc5, |hash, byte| {
+/// What stands for a selection in states of before `fingerprint` went by the
+/// types that are mapped, and what it is by those that were mapped then.
+const RENEWED: [(u32, u32); 3] = [
+    (0xe23b_b3c4, 0x0a56_5733),
+    (0xd78c_289a, 0x20fe_edbb),
+    (0x52ff_a3f7, 0x6c2f_a872),
+];
+
+fn renewed(stored: u32) -> u32 {
+    let known = RENEWED.iter().find(|(before, _)| *before == stored);
+    known.map_or(stored, |(_, now)| *now)
+}
+
+/// Which events are read and chosen, of what is mapped: FNV-1a over the names of
+/// the selected types, of their services, and of all that they consist of.
+fn fingerprint(types: EventTypes, mapped: &[Row]) -> u32 {
+    let mapped = mapped.iter().filter(|row| types.contains(row.class()));
+    let text = [
+        types.names().join(","),
+        mapping::services(types).join(","),
+        mapped.map(|row| row.name).collect::<Vec<_>>().join(","),
+    ];
+    text.join(" ").bytes().fold(0x811c_9dc5, |hash, byte| {
         (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Event types that were not mapped yet when a selection came to stand for
+    /// what is mapped.
+    const MAPPED_SINCE: [&str; 0] = [];
+
+    fn selections() -> [EventTypes; 3] {
+        [(true, false), (false, true), (true, true)]
+            .map(|(login, admin)| EventTypes { login, admin })
+    }
+
+    #[test]
+    fn other_types_that_are_mapped_are_another_selection() {
+        let (last, before) = ROWS.split_last().unwrap();
+        for types in selections() {
+            let same = fingerprint(types, before) == fingerprint(types, ROWS);
+            assert_eq!(same, !types.contains(last.class()), "{types:?}");
+        }
+    }
+
+    #[test]
+    fn a_selection_stored_before_stands_for_what_was_mapped_then() {
+        for (types, (_, now)) in selections().into_iter().zip(RENEWED) {
+            let rows = ROWS.iter().copied();
+            let rows: Vec<Row> = rows
+                .filter(|row| !MAPPED_SINCE.contains(&row.name))
+                .collect();
+            assert_eq!(now, fingerprint(types, &rows), "{types:?}");
+        }
+    }
 }

@@ -7,7 +7,7 @@ use Rule::*;
 use Service::*;
 
 /// An event type of Directory Insights, and how it reads in OCSF.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Row {
     /// The `event_type`.
     pub name: &'static str,

@@ -1,6 +1,6 @@
 //! What changes between runs: selection, start, clock, downtime, state format.
 
-use jumpcloud_simulator::{Event, organization_id};
+use jumpcloud_simulator::{Event, Organization, organization_id};
 
 use crate::events::event;
 use crate::world::{EPOCH, World};
@@ -52,6 +52,58 @@ fn types_that_are_added_are_read_from_what_was_read() {
         ["new-selection: fewer event types are selected than before"]
     );
     world.check();
+}
+
+/// The stored head with another value of a member.
+fn set(world: &mut World, name: &str, value: u32) {
+    let head = world.store().get_mut("head").unwrap();
+    let mut json: serde_json::Value = serde_json::from_slice(head).unwrap();
+    json[name] = value.into();
+    *head = serde_json::to_vec(&json).unwrap();
+    world.reopen();
+}
+
+/// As if the plugin that has read them had not mapped these events yet.
+#[test]
+fn types_that_a_later_plugin_maps_are_read_from_what_was_read() {
+    let of = |event_type: &str| -> Vec<Event> {
+        let id = |n| format!("row-{n}");
+        (0..300)
+            .map(|n| event(0, event_type, &id(n), EPOCH + 1_000 * n))
+            .collect()
+    };
+    let mut world = world(of("not_mapped_yet"), r#"{"start": "3h"}"#);
+    assert_eq!(world.poll_all().unwrap().events, 0);
+    world.settle();
+    world.model.organizations[0] = Organization::new(&organization_id(0), of("user_create"));
+    set(&mut world, "selection", 1);
+    let said = world.poll_all().unwrap();
+    assert_eq!(said.events, 300, "all of them at once");
+    assert!(said.findings[0].starts_with("new-selection: "), "{said:?}");
+    world.check();
+    let progress = world.poll().unwrap().progress.unwrap();
+    assert_eq!(progress.lateness, None, "they are not late");
+}
+
+/// What stood for a selection before it went by what is mapped.
+#[test]
+fn a_selection_of_an_earlier_plugin_is_no_new_one() {
+    let both = [
+        events("sso_auth", 10, EPOCH, 1_000),
+        events("user_create", 10, EPOCH + 7, 1_000),
+    ];
+    for (types, before) in [
+        (r#"["login"]"#, 0xe23b_b3c4),
+        (r#"["admin"]"#, 0xd78c_289a),
+        (r#"["login", "admin"]"#, 0x52ff_a3f7),
+    ] {
+        let settings = format!(r#"{{"event_types": {types}}}"#);
+        let mut world = world(both.concat(), &settings);
+        world.poll_all().unwrap();
+        set(&mut world, "selection", before);
+        let said = world.poll_all().unwrap();
+        assert_eq!((said.events, said.findings), (0, Vec::new()));
+    }
 }
 
 #[test]
