@@ -85,6 +85,8 @@ pub struct Collector {
     established: bool,
     /// Events not read yet, by the last count.
     backlog: Option<u64>,
+    /// The last request for the time was a count.
+    probed: bool,
     /// There was a count from the start on, or none is needed.
     sized: bool,
     /// The next walk expects rows of other organisations.
@@ -97,6 +99,8 @@ enum Work {
     None,
     /// A count, for its answer's `Date` and the backlog.
     Probe(Query),
+    /// A page of one row, for its answer's `Date` alone.
+    Look(Query),
     /// A count, of tiles.
     Count(Query),
     /// The types of events that there are.
@@ -187,6 +191,7 @@ impl Collector {
             broken: false,
             established: false,
             backlog: None,
+            probed: false,
             sized: false,
             mixed: false,
         }
@@ -325,7 +330,9 @@ impl Collector {
                 Some(number) => Need::Load(self.slot.key(number)),
                 None => self.begin_repair(shared),
             }),
-            Work::None | Work::Probe(_) | Work::Count(_) | Work::Survey(_) => self.choose(shared),
+            Work::None | Work::Probe(_) | Work::Look(_) | Work::Count(_) | Work::Survey(_) => {
+                self.choose(shared)
+            }
         }
     }
 

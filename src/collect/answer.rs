@@ -73,10 +73,15 @@ impl Collector {
         shared: &mut Shared<'_>,
     ) -> std::result::Result<(), Halt> {
         let asked = self.asked(shared);
-        let probing = matches!(self.work, Work::Probe(_));
-        match refusal::counted(asked, &answer.head, &answer.body) {
-            Ok(count) if probing => self.backlog = self.memory.as_ref().map(|_| count),
-            Ok(count) => self.counted(count, shared),
+        let probing = matches!(self.work, Work::Probe(_) | Work::Look(_));
+        let count = match self.work {
+            Work::Look(_) => refusal::paged(asked, &answer.head, &answer.body).map(|()| None),
+            _ => refusal::counted(asked, &answer.head, &answer.body).map(Some),
+        };
+        match count {
+            Ok(None) => {}
+            Ok(Some(count)) if probing => self.backlog = self.memory.as_ref().map(|_| count),
+            Ok(Some(count)) => self.counted(count, shared),
             Err(Refusal::PastRetention(days)) => {
                 self.audit = None;
                 // What a long walk began with may grow too old; its rows have
@@ -128,7 +133,9 @@ impl Collector {
     pub(super) fn asked<'a>(&'a self, shared: &Shared<'a>) -> Asked<'a> {
         let query = match &self.work {
             Work::Walk(walk, _) => Some(walk.query()),
-            Work::Probe(query) | Work::Count(query) | Work::Survey(query) => Some(query),
+            Work::Probe(query) | Work::Look(query) | Work::Count(query) | Work::Survey(query) => {
+                Some(query)
+            }
             Work::None | Work::Load(_) => None,
         };
         Asked {

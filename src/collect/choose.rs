@@ -7,7 +7,7 @@ use super::ledger::Ledger;
 use super::repair::Repair;
 use super::tiles::Scope;
 use super::walk::Walk;
-use super::{Call, Collector, Halt, Need, Reason, RequestId, Shared, Work, next_id};
+use super::{Call, Collector, Halt, Need, Reason, Shared, Work, next_id};
 use crate::api::{MAX_LIMIT, Query};
 use crate::clock::rfc3339;
 use crate::expiry;
@@ -27,7 +27,7 @@ impl Collector {
     /// Chooses what to do next, and begins it.
     pub(super) fn choose(&mut self, shared: &mut Shared<'_>) -> std::result::Result<Need, Halt> {
         let Some(now) = shared.clock.now(shared.reading) else {
-            return Ok(self.probe(shared));
+            return Ok(self.ask_the_time(shared));
         };
         self.meet_changes(now, shared)?;
         self.warn_of_expiry(now, shared);
@@ -56,16 +56,35 @@ impl Collector {
     }
 
     /// The first request tells the time: nothing is resolved or compared before.
+    /// Counts may fail where pages do not, and are not needed to follow: the two
+    /// take turns until one is answered.
+    fn ask_the_time(&mut self, shared: &mut Shared<'_>) -> Need {
+        self.probed = !self.probed;
+        if self.probed {
+            return self.probe(shared);
+        }
+        let query = self.unread(shared);
+        let need = self.call("/events", query.events(1, None), shared);
+        self.work = Work::Look(query);
+        need
+    }
+
+    /// Counts what is not read yet.
     fn probe(&mut self, shared: &mut Shared<'_>) -> Need {
-        let position = self.memory.as_ref().map(|memory| memory.ledger.position());
-        let query = Query {
-            services: mapping::services(shared.settings.event_types),
-            start: position.unwrap_or(shared.reading.wall.saturating_sub(FIRST_LOOK)),
-            end: None,
-        };
+        let query = self.unread(shared);
         let need = self.count(&query, shared);
         self.work = Work::Probe(query);
         need
+    }
+
+    /// All from the position on.
+    fn unread(&self, shared: &Shared<'_>) -> Query {
+        let position = self.memory.as_ref().map(|memory| memory.ledger.position());
+        Query {
+            services: mapping::services(shared.settings.event_types),
+            start: position.unwrap_or(shared.reading.wall.saturating_sub(FIRST_LOOK)),
+            end: None,
+        }
     }
 
     /// How much a new feed has before it: one count from its start.
@@ -217,10 +236,9 @@ impl Collector {
             start: now.saturating_sub(DAY).max(self.retention.oldest(now)),
             end: None,
         };
-        let id = next_id(shared.last_request);
-        let request = self.request(shared, "/events/distinct", query.distinct(survey::FIELD));
-        (self.work, self.call) = (Work::Survey(query), Some(Call::new(id, None)));
-        Some(Need::Send(id, request))
+        let need = self.call("/events/distinct", query.distinct(survey::FIELD), shared);
+        self.work = Work::Survey(query);
+        Some(need)
     }
 
     fn walk(
@@ -244,8 +262,13 @@ impl Collector {
     }
 
     fn count(&mut self, query: &Query, shared: &mut Shared<'_>) -> Need {
-        let id: RequestId = next_id(shared.last_request);
-        let request = self.request(shared, "/events/count", query.count());
+        self.call("/events/count", query.count(), shared)
+    }
+
+    /// Asks for a small answer.
+    fn call(&mut self, path: &str, body: Vec<u8>, shared: &mut Shared<'_>) -> Need {
+        let id = next_id(shared.last_request);
+        let request = self.request(shared, path, body);
         self.call = Some(Call::new(id, None));
         Need::Send(id, request)
     }

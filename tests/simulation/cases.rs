@@ -28,6 +28,34 @@ fn a_failure_of_the_first_request_is_told_before_anything_is_read() {
     }
 }
 
+/// Where counts alone fail, that is told, and what is new is read all the same.
+#[test]
+fn events_come_where_counts_fail() {
+    let mut world = World::of(events(0, 10, EPOCH, HOUR / 6), "");
+    let counts_fail = "status=500,on=count".parse().unwrap();
+    world.model.faults.add(counts_fail);
+    for visible in [7, 10] {
+        let mut failures = 0;
+        while world.emitted.len() < visible {
+            failures += i32::from(world.poll_once().is_err());
+            assert!(failures < 4, "{visible} events");
+        }
+        assert!(failures > 0, "nobody hears of it");
+        world.wait_minutes(60);
+        world.reopen();
+    }
+    // So it is with a feed that goes on.
+    let later = events(0, 11, EPOCH + 2 * HOUR, HOUR / 6);
+    world.poll_all().unwrap_err();
+    world.poll_all().unwrap_err();
+    world.model.add_events(later.into_iter().skip(10).collect());
+    world.wait_minutes(60);
+    while world.emitted.len() < 11 {
+        world.wait_minutes(1);
+        let _ = world.poll_once();
+    }
+}
+
 #[test]
 fn a_wrong_address_is_an_outage_once_it_has_served() {
     let mut world = World::of(events(0, 5, EPOCH, 1), "");
