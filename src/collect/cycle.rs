@@ -2,9 +2,9 @@
 
 use super::Shared;
 
-/// An audit and its repairs make so many requests a minute; the rest waits for
-/// the next cycle.
-const REQUESTS_A_MINUTE: u32 = 60;
+/// Audits make so many requests a minute, on average; the rest waits for the next
+/// cycle. A tile once begun is read to its end.
+const REQUESTS_A_MINUTE: u64 = 60;
 
 /// How far this cycle has come.
 #[derive(Debug, Default)]
@@ -22,12 +22,12 @@ pub struct Cycle {
     pub filled: bool,
 }
 
-/// The requests of audits within a minute.
+/// The requests of audits. What one minute has made too many, the next has less.
 #[derive(Debug, Default)]
 pub struct Budget {
     /// When the minute began, by the monotonic clock.
     since: u64,
-    spent: u32,
+    spent: u64,
 }
 
 impl Cycle {
@@ -51,11 +51,22 @@ impl Cycle {
 impl Budget {
     /// Takes one request from it, if there is one.
     pub fn take(&mut self, monotonic: u64) -> bool {
-        if monotonic.saturating_sub(self.since) >= 60_000 {
-            (self.since, self.spent) = (monotonic, 0);
-        }
+        self.refill(monotonic);
         let left = self.spent < REQUESTS_A_MINUTE;
-        self.spent += u32::from(left);
+        self.spent += u64::from(left);
         left
+    }
+
+    /// A request is made whether there is one or not: what was begun goes on.
+    pub fn overdraw(&mut self, monotonic: u64) {
+        self.refill(monotonic);
+        self.spent += 1;
+    }
+
+    fn refill(&mut self, monotonic: u64) {
+        let minutes = monotonic.saturating_sub(self.since) / 60_000;
+        self.since += minutes * 60_000;
+        let back = minutes.saturating_mul(REQUESTS_A_MINUTE);
+        self.spent = self.spent.saturating_sub(back);
     }
 }
