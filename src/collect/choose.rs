@@ -193,11 +193,11 @@ impl Collector {
     /// Reads on in what lies before, from an earlier start or in a gap.
     fn fill(&mut self, shared: &mut Shared<'_>) -> Option<Need> {
         let scope = self.scope(shared.now(), shared.settings);
-        let memory = self.memory.as_mut()?;
-        if memory.fill.as_ref()?.is_done() {
-            memory.end_fill();
-            self.audit = None;
+        let fill = self.memory.as_ref()?.fill.as_ref();
+        if fill?.is_done() {
+            self.end_fill();
         }
+        let memory = self.memory.as_mut()?;
         let fill = memory.fill.as_mut().filter(|fill| fill.gap.is_none())?;
         if self.cycle.filled {
             return None;

@@ -4,6 +4,7 @@
 use super::account::Account;
 use super::course::Desk;
 use super::fill::Fill;
+use super::memory::Memory;
 use super::repair::Reader;
 use super::walk::Turn;
 use super::{Collector, Halt, Need, Reason, Shared, Work, next_id};
@@ -92,6 +93,12 @@ impl Collector {
         }
     }
 
+    /// What lay before is read: all is compared anew.
+    pub(super) fn end_fill(&mut self) {
+        self.memory.iter_mut().for_each(Memory::end_fill);
+        (self.audit, self.cycle.audited) = (None, false);
+    }
+
     /// A walk has read all that it was for.
     fn ended(&mut self, shared: &Shared<'_>) {
         let work = std::mem::replace(&mut self.work, Work::None);
@@ -105,12 +112,9 @@ impl Collector {
                 self.backlog = self.backlog.map(|_| 0);
                 self.cycle.follow(shared.reading.monotonic);
             }
+            // There may be another one before it.
             Reason::Fill => match memory.fill.as_ref().is_some_and(Fill::is_done) {
-                // There may be another one before it.
-                true => {
-                    memory.end_fill();
-                    self.audit = None;
-                }
+                true => self.end_fill(),
                 false => self.cycle.filled = true,
             },
             Reason::Repair(repair) => {

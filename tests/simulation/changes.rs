@@ -189,6 +189,19 @@ fn a_still_earlier_start_is_filled_after_the_one_before() {
     assert!(world.emitted.values().all(|times| *times == 1));
 }
 
+/// By one who means to stop at once, and so in that very run.
+#[test]
+fn what_was_filled_is_reconciled_in_the_same_run() {
+    let all = events("user_create", 300, EPOCH - 20 * HOUR, 240_000);
+    let mut world = world(all, r#"{"start": "2h"}"#);
+    world.settle();
+    assert!(world.emitted.len() < 100);
+    world.reopen_with(r#"{"start": "60h"}"#);
+    world.poll_until_idle();
+    let reconciled = world.reconciled.values().flatten().next();
+    assert_eq!(reconciled, Some(&(300, 300)));
+}
+
 /// Each answer takes longer than `poll_interval`: what lies before is read all
 /// the same, a little at a time.
 #[test]
