@@ -71,6 +71,8 @@ pub struct Collector {
     slot: Slot,
     /// None until a start was resolved against JumpCloud's clock.
     memory: Option<Memory>,
+    /// There is a stored state.
+    stored: bool,
     work: Work,
     /// The answer that is being taken whole: of a count, or the refusal of a
     /// page.
@@ -182,6 +184,7 @@ impl Collector {
             requested,
             owner,
             memory: None,
+            stored: false,
             work: Work::None,
             call: None,
             audit: None,
@@ -202,9 +205,10 @@ impl Collector {
         self.requested.as_deref()
     }
 
-    /// A start was resolved.
+    /// Something was read.
     pub fn has_begun(&self) -> bool {
-        self.memory.is_some()
+        let memory = self.memory.as_ref();
+        memory.is_some_and(|memory| memory.ledger.has_moved())
     }
 
     /// The organisation, as far as it is known.
@@ -237,15 +241,24 @@ impl Collector {
         }
         self.owner.organization = owner.organization.or(self.owner.organization.take());
         self.memory = Some(memory);
-        self.established = true;
+        (self.stored, self.established) = (true, true);
         Ok(sequence)
     }
 
     /// The writes that store what was handed out.
     pub fn write(&mut self, sequence: u64) -> Vec<Write> {
-        match &mut self.memory {
-            Some(memory) => self.slot.write(&self.owner, sequence, memory),
-            None => Vec::new(),
+        let Some(memory) = &mut self.memory else {
+            return Vec::new();
+        };
+        self.stored = true;
+        self.slot.write(&self.owner, sequence, memory)
+    }
+
+    /// The same, if nothing is stored yet.
+    pub fn write_first(&mut self, sequence: u64) -> Vec<Write> {
+        match self.stored {
+            true => Vec::new(),
+            false => self.write(sequence),
         }
     }
 

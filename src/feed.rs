@@ -245,6 +245,9 @@ impl Feed {
         result?;
         let mut batch = std::mem::take(&mut self.batch);
         let now = self.clock.now(reading);
+        if let Some(now) = now {
+            self.begin_all(now);
+        }
         if let Some(member) = self.members.get_mut(self.turn) {
             member.collector.pause();
             member
@@ -260,6 +263,16 @@ impl Feed {
         Ok(batch)
     }
 
+    /// A start is resolved once, at the first run, also for whoever had no turn
+    /// yet. One that is wrong has failed the turn before.
+    fn begin_all(&mut self, now: i64) {
+        for member in &mut self.members {
+            if member.collector.begin(now, &self.settings).is_err() {
+                return;
+            }
+        }
+    }
+
     /// The last batch is durable, or will be together with these writes, to be
     /// done in order.
     pub fn ack(&mut self, checkpoint: u64) -> Result<Vec<Write>> {
@@ -273,6 +286,10 @@ impl Feed {
                 let mut writes = member
                     .map(|member| member.collector.write(checkpoint))
                     .unwrap_or_default();
+                // The others' starts as well.
+                for member in &mut self.members {
+                    writes.extend(member.collector.write_first(checkpoint));
+                }
                 writes.push(Write::Set(
                     SEQUENCE_KEY.to_owned(),
                     checkpoint.to_string().into_bytes(),

@@ -16,19 +16,29 @@ use crate::clock::rfc3339;
 use crate::error::{Error, Result};
 use crate::finding::Kind;
 use crate::mapping::{self, EventTypes, ROWS, Row};
+use crate::settings::Settings;
 
 impl Collector {
     /// Meets every change, at this time (ms since 1970 UTC).
     pub(super) fn meet_changes(&mut self, now: i64, shared: &mut Shared<'_>) -> Result<()> {
-        let settings = shared.settings;
-        let start = settings.start.resolve(now);
-        let start = start.map_err(|problem| Error::BadSettings(vec![problem]))?;
-        self.memory.get_or_insert_with(|| Memory::new(start));
-        let reach = format!("{:?} within {:?}", settings.start, settings.retention);
+        let start = self.begin(now, shared.settings)?;
+        let reach = reach(shared.settings);
         self.reach_back(start, &reach, now);
         self.select_anew(shared);
         self.keep_within_retention(&reach, now, shared);
         Ok(())
+    }
+
+    /// Resolves the start at this time (ms since 1970 UTC); unless that was done
+    /// before, the feed begins there.
+    pub fn begin(&mut self, now: i64, settings: &Settings) -> Result<i64> {
+        let start = settings.start.resolve(now);
+        let start = start.map_err(|problem| Error::BadSettings(vec![problem]))?;
+        self.memory.get_or_insert_with(|| Memory {
+            start: Some(reach(settings)),
+            ..Memory::new(start)
+        });
+        Ok(start)
     }
 
     /// An earlier start, or more that is kept. The start is resolved once, at
@@ -95,6 +105,11 @@ impl Collector {
         let earlier = retention.keep(&mut memory.ledger, i64::MAX, follows, now, batch);
         memory.begin_later(earlier, reach);
     }
+}
+
+/// The settings that say how far back is read.
+fn reach(settings: &Settings) -> String {
+    format!("{:?} within {:?}", settings.start, settings.retention)
 }
 
 /// What stands for a selection in states of before `fingerprint` went by the

@@ -118,6 +118,23 @@ fn an_organisation_that_is_added_begins_at_its_own_start() {
     world.check();
 }
 
+/// Also if the first run ends before the second one had its turn.
+#[test]
+fn the_start_of_all_organisations_is_resolved_at_the_first_run() {
+    let mut world = two(2);
+    let first = world.poll_once().unwrap();
+    assert_eq!(first.partition, organization_id(0));
+    world.wait_minutes(300);
+    world.reopen();
+    let mut seen = [false; 2];
+    while seen != [true; 2] {
+        let said = world.poll_once().unwrap();
+        let late = said.start.unwrap() - first.start.unwrap();
+        assert!(late < HOUR / 60, "{late} ms later");
+        (0..2).for_each(|n| seen[n] |= said.partition == organization_id(n));
+    }
+}
+
 /// As when an API key gives way to a service account, which needs to name it.
 #[test]
 fn an_organisation_that_is_named_later_goes_on_where_it_was() {
