@@ -176,12 +176,12 @@ fn alive(status: &Status, emitted: u64, held: Duration, now: i64) -> Vec<String>
             };
             let behind = words::span(progress.behind_ms.saturating_add(since));
             let reconciled = progress.reconciled.map_or(String::new(), |reconciled| {
-                let (read, counted) = (reconciled.read, reconciled.counted);
-                format!(
-                    ", reconciled {} of {}",
-                    words::grouped(read),
-                    words::grouped(counted)
-                )
+                let read = words::grouped(reconciled.read);
+                let counted = words::grouped(reconciled.counted);
+                match read == counted {
+                    true => format!(", reconciled {read} of {counted}"),
+                    false => format!(", not reconciled: {counted} counted, {read} read"),
+                }
             });
             format!("{whose}running: {events} so far, {behind} behind{reconciled}{held}")
         })
@@ -216,7 +216,7 @@ mod tests {
             behind_ms: 120_000,
             reconciled: Some(Reconciled {
                 counted: 2_000,
-                read: 1_999,
+                read: 2_000,
             }),
             backlog: None,
             lateness: None,
@@ -236,7 +236,16 @@ mod tests {
     fn a_heartbeat_of_a_feed_that_works() {
         assert_eq!(
             lines(&status(), 0, HOUR + 30_000),
-            ["o: running: 1,430 events so far, 2 min behind, reconciled 1,999 of 2,000"]
+            ["o: running: 1,430 events so far, 2 min behind, reconciled 2,000 of 2,000"]
+        );
+        let mut emptied = status();
+        let reconciled = &mut emptied.progress.get_mut("o").unwrap().reconciled;
+        reconciled.as_mut().unwrap().counted = 0;
+        assert_eq!(
+            lines(&emptied, 0, HOUR + 30_000),
+            [
+                "o: running: 1,430 events so far, 2 min behind, not reconciled: 0 counted, 2,000 read"
+            ]
         );
         assert_eq!(
             lines(&Status::default(), 90, HOUR),

@@ -246,15 +246,20 @@ pub fn progress_lines(
     if let Some(reconciled) = &progress.reconciled {
         let (read, counted) = (grouped(reconciled.read), grouped(reconciled.counted));
         let window = match (progress.reconciled_from, progress.reconciled_to) {
-            (Some(from), Some(to)) if reconciled.read == reconciled.counted => {
-                format!(" from {} to {}", moment(from), moment(to))
-            }
+            (Some(from), Some(to)) => format!(" from {} to {}", moment(from), moment(to)),
             _ => String::new(),
         };
-        lines.push(format!(
-            "{whose}reconciled {read} of {counted} records{window}, selected or not, by the \
-             upstream's count; newer ones are counted later"
-        ));
+        let outcome = match read == counted {
+            true => format!(
+                "reconciled {read} of {counted} records{window}, selected or not, by the \
+                 upstream's count"
+            ),
+            false => format!(
+                "not reconciled: the upstream counts {counted} records, selected or not, and \
+                 {read} were read"
+            ),
+        };
+        lines.push(format!("{whose}{outcome}; newer ones are counted later"));
     }
     lines
 }
@@ -286,6 +291,8 @@ fn top(types: &[TypeCount]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use source_host::Reconciled;
+
     use super::*;
 
     #[test]
@@ -298,5 +305,33 @@ mod tests {
         assert_eq!(top(&[count("a", 1), count("b", 2)]), " (b 2, a 1)");
         let many: Vec<TypeCount> = (0..7).map(|n| count(&format!("t{n}"), 10 - n)).collect();
         assert_eq!(top(&many), " (t0 10, t1 9, t2 8, t3 7, t4 6, 2 more types)");
+    }
+    #[test]
+    fn what_is_counted_and_what_was_read() {
+        let mut progress = Progress {
+            start: 0,
+            read_to: 60_000,
+            reconciled_from: Some(0),
+            reconciled_to: Some(60_000),
+            behind_ms: 0,
+            reconciled: Some(Reconciled {
+                counted: 500,
+                read: 500,
+            }),
+            backlog: None,
+            lateness: None,
+        };
+        assert_eq!(
+            progress_lines("o", &progress, None)[1],
+            "o: reconciled 500 of 500 records from 1970-01-01T00:00:00Z to 1970-01-01T00:01:00Z, \
+             selected or not, by the upstream's count; newer ones are counted later"
+        );
+        // Of a tenant that was emptied.
+        progress.reconciled.as_mut().unwrap().counted = 0;
+        assert_eq!(
+            progress_lines("", &progress, None)[1],
+            "not reconciled: the upstream counts 0 records, selected or not, and 500 were read; \
+             newer ones are counted later"
+        );
     }
 }
