@@ -73,6 +73,8 @@ impl World {
             self.befall();
             self.cycle();
         }
+        // A wait may have led past the end of what was last.
+        self.befall();
         self.model.faults.clear();
         self.history = History::default();
         self.settle();
