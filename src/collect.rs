@@ -1,11 +1,11 @@
 //! One organisation: what to read next, and why.
 //!
 //! ```text
-//!                 ┌─────────────────────── a cycle ───────────────────────┐
-//!   probe ──► follow ──► audit ⇄ repair ──────────► fill ──► idle ──► follow …
-//!   (what      (from the   (count the tiles; read   (an earlier start:
-//!    time       position    those again whose        the time before)
-//!    is it?)    to the end)  count has changed)
+//!               ┌──────────────────────── a cycle ─────────────────────────┐
+//!   probe ──► follow ────► audit ⇄ repair ──────► fill ─────────► survey ──► idle …
+//!   (what     (from the    (count the tiles; read (an earlier     (once a
+//!    time      position     those again whose      start: the      day: which
+//!    is it?)   to the end)  count has changed)     time before)    types?)
 //! ```
 //!
 //! The rules of collecting, by name, and where each is kept:
@@ -21,10 +21,10 @@
 //! | changes | of settings, retention or owner between runs; what lies before is filled without repeats | [`changes`], [`fill`], [`retention`] |
 //! | drift | which event types the tenant has that nobody maps | [`crate::survey`] |
 //!
-//! [`choose`] alone decides what is next; [`walk`] alone reads pages, whatever
-//! for, row by row ([`course`]); [`audit`] alone compares counts. They never
-//! call each other: all that they know lies in [`memory`]. A failure ends what
-//! is under way, and the next poll chooses anew from what was handed out.
+//! [`choose`] alone decides what is next, whenever nothing is under way;
+//! [`walk`] alone reads pages, whatever for, row by row ([`course`]); [`audit`]
+//! alone compares counts. What lasts lies in [`memory`]. A failure ends what is
+//! under way, and the next poll chooses anew from what was handed out.
 
 pub mod account;
 mod answer;
@@ -55,7 +55,7 @@ use self::walk::Walk;
 use crate::api::{self, Query, Request};
 use crate::batch::{Batch, Limits, Progress};
 use crate::clock::{Clock, Reading};
-use crate::error::{Error, Problem, Result};
+use crate::error::{Error, Failure, Problem, Result};
 use crate::settings::Settings;
 use crate::state::{Owner, Restored, Slot, Write};
 
@@ -339,10 +339,10 @@ impl Collector {
                 Err(Halt::Restart)
             }
             Work::Walk(..) => self.read_on(shared),
-            Work::Load(repair) => Ok(match repair.wants() {
-                Some(number) => Need::Load(self.slot.key(number)),
-                None => self.begin_repair(shared),
-            }),
+            Work::Load(_) => match std::mem::replace(&mut self.work, Work::None) {
+                Work::Load(repair) => Ok(self.repair(repair, shared)),
+                _ => Err(out_of_step()),
+            },
             Work::None | Work::Probe(_) | Work::Look(_) | Work::Count(_) | Work::Survey(_) => {
                 self.choose(shared)
             }
@@ -368,6 +368,12 @@ impl Shared<'_> {
     fn now(&self) -> i64 {
         self.clock.now(self.reading).unwrap_or(self.reading.wall)
     }
+}
+
+/// What is under way is not what is to be gone on with.
+fn out_of_step() -> Halt {
+    let failure = Failure::new("collecting lost its place between two steps");
+    Error::Internal(failure).into()
 }
 
 fn next_id(last: &mut RequestId) -> RequestId {

@@ -58,9 +58,17 @@ pub struct Audit {
 struct Suspect {
     from: i64,
     to: i64,
-    counted: Option<u64>,
-    /// It is one tile, and was read again after this count.
-    before: Option<u64>,
+    count: Count,
+}
+
+/// What JumpCloud counts there.
+#[derive(Clone, Copy, Debug)]
+enum Count {
+    /// That is to be asked.
+    Unknown,
+    Is(u64),
+    /// It was this; then that tile was read again, and is to be counted anew.
+    Was(u64),
 }
 
 /// What an audit needs next.
@@ -70,8 +78,6 @@ pub enum Task {
     Count(i64, i64),
     /// The tile that begins here, read again.
     Read(i64),
-    /// Nothing.
-    Done,
 }
 
 /// What a count says of a time range.
@@ -93,8 +99,7 @@ impl Audit {
         let suspect = |from, to| Suspect {
             from,
             to,
-            counted: None,
-            before: None,
+            count: Count::Unknown,
         };
         let whole = runs.iter().rev().map(|(from, to, _)| suspect(*from, *to));
         // Whatever the count says, stale tiles are read again, and first.
@@ -108,19 +113,20 @@ impl Audit {
         }
     }
 
-    /// What is to be done next. Drops what agrees, halves what doesn't.
-    pub fn next(&mut self, tiles: &Tiles) -> Task {
+    /// What is to be done next, if anything. Drops what agrees, halves what
+    /// doesn't.
+    pub fn next(&mut self, tiles: &Tiles) -> Option<Task> {
         while let Some(suspect) = self.suspects.last().copied() {
-            let Suspect { from, to, .. } = suspect;
+            let Suspect { from, to, count } = suspect;
             let range = tiles.range(from, to);
             if tiles
                 .get(from)
                 .is_some_and(|tile| tile.to == to && tile.stale)
             {
-                return Task::Read(from);
+                return Some(Task::Read(from));
             }
-            let Some(counted) = suspect.counted else {
-                return Task::Count(from, self.left_end(tiles));
+            let Count::Is(counted) = count else {
+                return Some(Task::Count(from, to));
             };
             let expected = range.clone().map(Tile::expected).sum();
             match self.judge(expected, counted) {
@@ -128,59 +134,63 @@ impl Audit {
                 Verdict::Lags => self.doubted = true,
                 // It is no tile any more: the next audit looks at it.
                 Verdict::Differs if range.count() <= 1 && tiles.get(from).is_none() => {}
-                Verdict::Differs if tiles.range(from, to).count() <= 1 => return Task::Read(from),
-                Verdict::Differs => return Task::Count(from, self.left_end(tiles)),
+                Verdict::Differs if tiles.range(from, to).count() <= 1 => {
+                    return Some(Task::Read(from));
+                }
+                Verdict::Differs => return Some(Task::Count(from, middle(&suspect, tiles))),
             }
             self.suspects.pop();
         }
-        Task::Done
+        None
     }
 
     /// Takes the count that was asked for. Some: this tile still differs after
     /// it was read again, by so many rows.
     pub fn counted<'t>(&mut self, count: u64, tiles: &'t mut Tiles) -> Option<(&'t Tile, i64)> {
-        let mut suspect = self.suspects.pop()?;
-        if suspect.before.is_some() {
-            return self.after_reading(suspect, count, tiles);
+        let suspect = self.suspects.pop()?;
+        let known = |count| Suspect {
+            count: Count::Is(count),
+            ..suspect
+        };
+        match suspect.count {
+            Count::Unknown => {
+                let range = (suspect.from, suspect.to);
+                let run = self.runs.iter_mut().find(|run| (run.0, run.1) == range);
+                run.into_iter().for_each(|run| run.2 = count);
+                self.suspects.push(known(count));
+                None
+            }
+            Count::Is(whole) => {
+                let (left, right) = (known(count), known(whole.saturating_sub(count)));
+                let from = middle(&suspect, tiles);
+                self.suspects.push(Suspect { from, ..right });
+                self.suspects.push(Suspect { to: from, ..left });
+                None
+            }
+            Count::Was(before) => self.after_reading(suspect.from, before, count, tiles),
         }
-        let Some(whole) = suspect.counted else {
-            let run = self
-                .runs
-                .iter_mut()
-                .find(|run| (run.0, run.1) == (suspect.from, suspect.to));
-            run.into_iter().for_each(|run| run.2 = count);
-            suspect.counted = Some(count);
-            self.suspects.push(suspect);
-            return None;
-        };
-        let middle = middle(&suspect, tiles);
-        let right = whole.saturating_sub(count);
-        let half = |from, to, count| Suspect {
-            from,
-            to,
-            counted: Some(count),
-            before: None,
-        };
-        self.suspects.push(half(middle, suspect.to, right));
-        self.suspects.push(half(suspect.from, middle, count));
-        None
     }
 
     /// The tile was read again.
     pub fn reread(&mut self, tiles: &mut Tiles) {
-        let Some(mut suspect) = self.suspects.pop() else {
+        let Some(suspect) = self.suspects.pop() else {
             return;
         };
         // Of a stale tile there is no count; it is within that of the whole.
-        let Some((tile, counted)) = tiles.get_mut(suspect.from).zip(suspect.counted) else {
+        let Count::Is(counted) = suspect.count else {
+            return;
+        };
+        let Some(tile) = tiles.get_mut(suspect.from) else {
             return;
         };
         if counted == tile.rows {
             (tile.surplus, tile.unhealed) = (0, 0);
             return;
         }
-        (suspect.before, suspect.counted) = (Some(counted), None);
-        self.suspects.push(suspect);
+        self.suspects.push(Suspect {
+            count: Count::Was(counted),
+            ..suspect
+        });
     }
 
     /// How it came out, at this time (ms since 1970 UTC). What was found to be
@@ -208,15 +218,6 @@ impl Audit {
         }
     }
 
-    /// What is counted next ends here: the whole suspect, or its left half.
-    fn left_end(&self, tiles: &Tiles) -> i64 {
-        match self.suspects.last() {
-            Some(suspect) if suspect.counted.is_none() => suspect.to,
-            Some(suspect) => middle(suspect, tiles),
-            None => 0,
-        }
-    }
-
     fn judge(&self, expected: u64, counted: u64) -> Verdict {
         match counted {
             _ if counted == expected => Verdict::Agrees,
@@ -228,17 +229,18 @@ impl Audit {
     /// A tile was read again and counted after that: what differs even now.
     fn after_reading<'t>(
         &mut self,
-        suspect: Suspect,
+        from: i64,
+        before: u64,
         count: u64,
         tiles: &'t mut Tiles,
     ) -> Option<(&'t Tile, i64)> {
-        let tile = tiles.get_mut(suspect.from)?;
+        let tile = tiles.get_mut(from)?;
         let difference = count.cast_signed().saturating_sub(tile.rows.cast_signed());
         if matches!(self.judge(tile.rows, count), Verdict::Lags) {
             (tile.surplus, self.doubted) = (0, true);
             return None;
         }
-        let confirmed = suspect.before == Some(count) && tile.unhealed == difference;
+        let confirmed = before == count && tile.unhealed == difference;
         let surplus = if confirmed { difference } else { 0 };
         let known = std::mem::replace(&mut tile.surplus, surplus);
         tile.unhealed = difference;
@@ -275,17 +277,17 @@ mod tests {
         main.prepend(earlier, 1_000_000);
         for _ in 0..50 {
             match audit.next(&main) {
-                Task::Count(from, to) => {
+                Some(Task::Count(from, to)) => {
                     let rows = (0..100).map(|n| n * 1_000).flat_map(|n| [n, 1_000_000 + n]);
                     let rows = rows.filter(|time| (from..to).contains(time)).count();
                     audit.counted(rows as u64, &mut main);
                 }
-                Task::Read(from) => {
+                Some(Task::Read(from)) => {
                     assert!(main.get(from).is_some(), "there is no tile at {from}");
                     main.reread(from, 100, Vec::new());
                     audit.reread(&mut main);
                 }
-                Task::Done => return,
+                None => return,
             }
         }
         panic!("never done");

@@ -3,7 +3,6 @@
 use super::audit::{Audit, Task};
 use super::course::{FUTURE_CROWD, MAX_FUTURE};
 use super::cycle::Cycle;
-use super::ledger::Ledger;
 use super::repair::Repair;
 use super::tiles::Scope;
 use super::walk::Walk;
@@ -124,38 +123,19 @@ impl Collector {
     /// Compares what was read with JumpCloud's count, and reads again what
     /// differs. None: nothing more of that is due now.
     fn audit(&mut self, now: i64, shared: &mut Shared<'_>) -> Option<Need> {
-        let scope = self.scope(now, shared.settings);
-        let drain = shared.limits.drain;
-        let memory = self.memory.as_mut()?;
         if self.audit.is_none() {
-            let last = memory
-                .outcome
-                .at
-                .map_or(i64::MIN, |at| at.saturating_add(AUDIT_EVERY));
-            if self.cycle.audited || now < last && !drain {
-                return None;
-            }
-            let crowded = memory.ledger.rest(scope);
-            if crowded {
-                let from = rfc3339(memory.ledger.tiles().start());
-                let message = format!(
-                    "too many events within `late_horizon`: late ones are looked for from {from} on"
-                );
-                shared.batch.find(Kind::HorizonShortened, message);
-            }
-            self.audit = Some(Audit::new(memory.ledger.tiles(), memory.outcome.doubted));
+            self.begin_audit(now, shared);
         }
-        let audit = self.audit.as_mut()?;
-        let task = audit.next(memory.ledger.tiles());
-        if task == Task::Done {
+        let (audit, memory) = (self.audit.as_mut()?, self.memory.as_mut()?);
+        let Some(task) = audit.next(memory.ledger.tiles()) else {
             memory.outcome = audit.outcome(memory.ledger.tiles(), now, &memory.outcome);
             (self.audit, self.cycle.audited) = (None, true);
             return None;
-        }
-        if !self.budget.take(shared.reading.monotonic) && !drain {
+        };
+        if !self.budget.take(shared.reading.monotonic) && !shared.limits.drain {
             return None;
         }
-        Some(match task {
+        match task {
             Task::Count(start, end) => {
                 let query = Query {
                     services: mapping::services(shared.settings.event_types),
@@ -164,29 +144,47 @@ impl Collector {
                 };
                 let need = self.count(&query, shared);
                 self.work = Work::Count(query);
-                need
+                Some(need)
             }
             Task::Read(from) => {
                 let repair = Repair::new(memory.ledger.tiles().get(from)?);
-                let wanted = repair.wants();
-                self.work = Work::Load(repair);
-                match wanted {
-                    Some(number) => Need::Load(self.slot.key(number)),
-                    None => self.begin_repair(shared),
-                }
+                Some(self.repair(repair, shared))
             }
-            Task::Done => return None,
-        })
+        }
     }
 
-    /// The ids of the tile are loaded: reads it.
-    pub(super) fn begin_repair(&mut self, shared: &mut Shared<'_>) -> Need {
-        match std::mem::replace(&mut self.work, Work::None) {
-            Work::Load(repair) => {
+    /// Begins an audit, if one is due.
+    fn begin_audit(&mut self, now: i64, shared: &mut Shared<'_>) {
+        let scope = self.scope(now, shared.settings);
+        let Some(memory) = self.memory.as_mut().filter(|_| !self.cycle.audited) else {
+            return;
+        };
+        let last = memory.outcome.at;
+        let due = last.is_none_or(|last| last.saturating_add(AUDIT_EVERY) <= now);
+        if !due && !shared.limits.drain {
+            return;
+        }
+        if memory.ledger.tidy(scope) {
+            let from = rfc3339(memory.ledger.tiles().start());
+            let message = format!(
+                "too many events within `late_horizon`: late ones are looked for from {from} on"
+            );
+            shared.batch.find(Kind::HorizonShortened, message);
+        }
+        self.audit = Some(Audit::new(memory.ledger.tiles(), memory.outcome.doubted));
+    }
+
+    /// Loads the ids of a tile that is to be read again, and then reads it.
+    pub(super) fn repair(&mut self, repair: Repair, shared: &mut Shared<'_>) -> Need {
+        match repair.wants() {
+            Some(number) => {
+                self.work = Work::Load(repair);
+                Need::Load(self.slot.key(number))
+            }
+            None => {
                 let (from, to) = (repair.from(), repair.to());
                 self.walk(from, Some(to), Reason::Repair(repair), shared)
             }
-            _ => Need::Caught,
         }
     }
 
@@ -283,14 +281,4 @@ impl Collector {
 /// Whether it is a day since something was last done.
 fn a_day_passed(last: Option<i64>, now: i64) -> bool {
     last.is_none_or(|last| now.saturating_sub(last) >= DAY)
-}
-
-impl Ledger {
-    /// Before an audit: closes what can be closed, drops and joins what is old.
-    /// True: the oldest tiles went before their time.
-    fn rest(&mut self, scope: Scope) -> bool {
-        self.seal();
-        self.tiles_mut().set_scope(scope);
-        self.tiles_mut().age()
-    }
 }

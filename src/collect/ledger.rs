@@ -139,6 +139,14 @@ impl Ledger {
         }
     }
 
+    /// Closes what can be closed, drops and joins what is old. True: the oldest
+    /// tiles went before their time.
+    pub fn tidy(&mut self, scope: Scope) -> bool {
+        self.seal();
+        self.tiles.set_scope(scope);
+        self.tiles.age()
+    }
+
     /// More records without a time may have come than are known.
     pub fn is_crowded(&self) -> bool {
         self.undated.is_crowded()

@@ -7,7 +7,7 @@ use super::fill::Fill;
 use super::memory::Memory;
 use super::repair::Reader;
 use super::walk::Turn;
-use super::{Collector, Halt, Need, Reason, Shared, Work, next_id};
+use super::{Collector, Halt, Need, Reason, Shared, Work, next_id, out_of_step};
 use crate::batch::Output;
 use crate::refusal;
 
@@ -22,7 +22,7 @@ impl Collector {
     pub(super) fn read_on(&mut self, shared: &mut Shared<'_>) -> std::result::Result<Need, Halt> {
         let now = shared.now();
         let (Work::Walk(walk, reason), Some(memory)) = (&mut self.work, &mut self.memory) else {
-            return Ok(Need::Caught);
+            return Err(out_of_step());
         };
         let mut reader;
         let account: &mut dyn Account = match (&mut *reason, &mut memory.fill) {
