@@ -116,9 +116,10 @@ pub fn paged(asked: Asked<'_>, head: &Head, body: &[u8]) -> Result<(), Refusal> 
 /// Reads an answer whose status is not 200.
 pub fn answered(asked: Asked<'_>, head: &Head, body: &[u8]) -> Refusal {
     let said = message(body);
-    let id = head
-        .request_id()
-        .map_or("none given".to_owned(), |id| cut(id, 80));
+    let id = head.request_id().map(|id| cut(id, 80));
+    let by_id = id
+        .as_ref()
+        .map_or(String::new(), |id| format!(", request id {id}"));
     let error = match head.status {
         300..=399 => redirected(asked, head),
         400 if said.contains("retention period") => {
@@ -137,17 +138,20 @@ pub fn answered(asked: Asked<'_>, head: &Head, body: &[u8]) -> Refusal {
                     "check this machine's clock, it is {} s off JumpCloud's",
                     asked.skew / 1000
                 ))
-                .hint(format!("please report this with JumpCloud's words `{said}` and request id {id}")),
+                .hint(format!("please report this with JumpCloud's words `{said}`{by_id}")),
             )
         }
         400 if said.to_ascii_lowercase().contains("service") => Error::BadSettings(vec![
             Problem::new("event_types", "JumpCloud does not know a service that they are kept in")
                 .hint(format!("it says: `{said}`")),
         ]),
-        400 => Error::BadSettings(vec![
-            Problem::new(mentioned(&said), format!("JumpCloud refused the request: `{said}`"))
-                .hint(format!("JumpCloud's support can trace request id {id}")),
-        ]),
+        400 => {
+            let message = format!("JumpCloud refused the request: `{said}`");
+            let mut problem = Problem::new(mentioned(&said), message);
+            let trace = |id| format!("JumpCloud's support can trace request id {id}");
+            problem.hints.extend(id.map(trace));
+            Error::BadSettings(vec![problem])
+        }
         401 => Error::Authentication(credential::unauthenticated(asked)),
         402 => Error::NotEntitled(
             Failure::new(
@@ -159,10 +163,10 @@ pub fn answered(asked: Asked<'_>, head: &Head, body: &[u8]) -> Refusal {
         404 => not_the_api(asked, "404 Not Found"),
         429 => Error::Unavailable(Failure::new("JumpCloud limits our rate (429)"), head.retry_after()),
         408 | 500..=599 => Error::Unavailable(
-            Failure::new(format!("JumpCloud failed ({}), request id {id}", head.status)),
+            Failure::new(format!("JumpCloud failed ({}){by_id}", head.status)),
             head.retry_after(),
         ),
-        status => Error::protocol(format!("status {status}, `{said}`, request id {id}")),
+        status => Error::protocol(format!("status {status}, `{said}`{by_id}")),
     };
     Refusal::Failed(error)
 }

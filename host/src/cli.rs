@@ -99,6 +99,9 @@ pub enum StateCommand {
         /// Don't ask
         #[arg(long)]
         yes: bool,
+        /// Print how the feed stands then, as `show` does
+        #[arg(long)]
+        json: bool,
     },
     /// Forget all: the feed will start as if for the first time
     Reset {
@@ -109,6 +112,9 @@ pub enum StateCommand {
         /// Don't ask
         #[arg(long)]
         yes: bool,
+        /// Print how the feed stands then, as `show` does
+        #[arg(long)]
+        json: bool,
     },
 }
 

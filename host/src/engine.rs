@@ -16,6 +16,7 @@ use crate::error::{Error, Kind, Problem, Result};
 use crate::gate::Gates;
 use crate::http::error_code;
 use crate::instance::{Guest, Instance};
+use crate::limits::Limits;
 use crate::vault::Vault;
 
 /// How often a computing guest is looked at.
@@ -89,12 +90,18 @@ impl Engine {
     /// Loads a component of the world `log-pipeline:source/source-plugin`, and
     /// asks it what it is. The same bytes are compiled once.
     pub async fn load(&self, path: impl AsRef<Path>) -> Result<Plugin> {
-        self.load_pinned(path, None).await
+        self.load_checked(path, None, &Limits::default()).await
     }
 
-    /// Like [`Engine::load`]; a file with another SHA-256 than `pin` (in
-    /// lower-case hex) is neither compiled nor run.
-    pub async fn load_pinned(&self, path: impl AsRef<Path>, pin: Option<&str>) -> Result<Plugin> {
+    /// Like [`Engine::load`], within limits other than the defaults; a file with
+    /// another SHA-256 than `pin` (in lower-case hex) is neither compiled nor
+    /// run.
+    pub async fn load_checked(
+        &self,
+        path: impl AsRef<Path>,
+        pin: Option<&str>,
+        limits: &Limits,
+    ) -> Result<Plugin> {
         let path = path.as_ref();
         let shown = path.display();
         let bytes = std::fs::read(path).map_err(|e| {
@@ -134,7 +141,7 @@ impl Engine {
         let linked = self
             .link(&component)
             .map_err(|e| no_plugin(e).hint(world))?;
-        let descriptor = Instance::describe(&linked).await?;
+        let descriptor = Instance::describe(&linked, limits).await?;
         let parsed = serde_json::from_str(&descriptor.settings_schema);
         let mut settings_schema = parsed.map_err(|e| {
             let message = format!("the settings schema of `{shown}` is not JSON: {e}");
@@ -237,7 +244,9 @@ mod tests {
         let path = dir.path().join("p.wasm");
         std::fs::write(&path, "no plugin").unwrap();
         let engine = Engine::new().unwrap();
-        let refused = engine.load_pinned(&path, Some(&"0".repeat(64))).await;
+        let refused = engine
+            .load_checked(&path, Some(&"0".repeat(64)), &Limits::default())
+            .await;
         let e = refused.err().unwrap();
         assert_eq!(e.problems()[0].key, "sha256");
         let e = engine.load(&path).await.err().unwrap();

@@ -98,9 +98,7 @@ impl Feed {
     pub async fn check(&mut self) -> Result<Vec<Finding>> {
         let held = self.held_for();
         if held > LONGEST_HELD {
-            let message = "the upstream wants to be left alone by all feeds with this credential";
-            let e = Error::new(Kind::Unavailable, message);
-            return Err(retry::told_to_wait(e, held));
+            return Err(retry::held(held));
         }
         let mut instance = self.take_instance().await?;
         let findings = instance.check().await;

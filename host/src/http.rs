@@ -20,6 +20,7 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use wasmtime_wasi_http::{Error as WasiError, RequestOptions, WasiBody, WasiHttpHooks};
 
+use self::body::Room;
 pub(crate) use self::body::error_code;
 use self::client::Client;
 use crate::egress::{Origin, Rules};
@@ -39,6 +40,7 @@ pub(crate) struct Http {
     gates: Arc<Gates>,
     /// Why the last request had no answer, or not all of it.
     failure: Arc<Mutex<Option<String>>>,
+    room: Room,
 }
 
 impl Http {
@@ -61,6 +63,7 @@ impl Http {
             limits,
             gates,
             failure: Arc::default(),
+            room: Room::new(),
         })
     }
 
@@ -79,8 +82,7 @@ impl Http {
             .headers_mut()
             .insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
         let line = format!("{} {origin}{}", request.method(), request.uri().path());
-        let first_byte = shorter(self.limits.first_byte, options.first_byte_timeout)
-            + shorter(self.limits.connect, options.connect_timeout);
+        let first_byte = shorter(self.limits.first_byte, options.first_byte_timeout);
         let started = Instant::now();
         let sent = tokio::time::timeout(first_byte, self.client.request(request)).await;
         let took = started.elapsed().as_millis();
@@ -163,7 +165,8 @@ impl Http {
         let body = match Limited::new(body, most).collect().await {
             Ok(body) => body.to_bytes(),
             Err(e) if e.is::<LengthLimitError>() => {
-                return deny("its body is larger than `limits.request`");
+                let _ = deny("its body is larger than `limits.request`");
+                return Err(WasiError::HttpRequestBodySize(Some(self.limits.request)));
             }
             Err(_) => return Err(WasiError::HttpRequestBodySize(None)),
         };
@@ -210,6 +213,7 @@ impl Http {
                 most: self.limits.response,
                 redact,
                 note: Box::new(note),
+                room: self.room.clone(),
             },
         );
         Ok(Response::from_parts(head, body))

@@ -17,6 +17,7 @@ use crate::clean;
 use crate::engine::Linked;
 use crate::error::{Error, Kind, Problem, Result};
 use crate::keyvalue::FeedBucket;
+use crate::limits::Limits;
 use crate::vault::Vault;
 
 /// A running instance, with at most one feed and one transformer in it.
@@ -32,13 +33,13 @@ pub(crate) struct Instance {
 
 impl Instance {
     /// Asks a plugin what it is, in an instance of its own.
-    pub(crate) async fn describe(linked: &Linked) -> Result<Descriptor> {
+    pub(crate) async fn describe(linked: &Linked, limits: &Limits) -> Result<Descriptor> {
         let Self {
             mut caller,
             source,
             vault,
             ..
-        } = Self::start(linked, Surroundings::nothing("describe")).await?;
+        } = Self::start(linked, Surroundings::nothing("describe", limits)).await?;
         let mut descriptor = caller.call(|store| source.call_describe(store)).await?;
         clean::descriptor(&mut descriptor, &vault);
         Ok(descriptor)

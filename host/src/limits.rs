@@ -17,7 +17,7 @@ pub struct Limits {
     pub call: Duration,
     /// Handles that the plugin may hold (requests, bodies, streams, …).
     pub handles: u64,
-    /// Elements of the plugin's function tables.
+    /// Elements of all tables of the plugin.
     pub table_elements: u64,
     /// One value in storage, in bytes.
     pub value: u64,
@@ -25,7 +25,7 @@ pub struct Limits {
     pub log_lines: u64,
     /// Time to connect, name resolution and TLS included.
     pub connect: Duration,
-    /// Time from the request to the head of the response.
+    /// Time from the request to the head of the response, connecting included.
     pub first_byte: Duration,
     /// Time between two pieces of a body, while the host waits for the server.
     pub between_bytes: Duration,
@@ -94,14 +94,14 @@ impl Limits {
         ("call", Field::Time(|l| &mut l.call), "One call into the plugin, waiting included."),
         ("compute", Field::Time(|l| &mut l.compute), "What the plugin may compute in one call; waiting is free."),
         ("connect", Field::Time(|l| &mut l.connect), "Name resolution, connection and TLS."),
-        ("first_byte", Field::Time(|l| &mut l.first_byte), "From the request to the head of the response."),
+        ("first_byte", Field::Time(|l| &mut l.first_byte), "From the request to the head of the response, connecting included."),
         ("handles", Field::Count(|l| &mut l.handles), "Requests, bodies, streams and the like that the plugin may hold."),
         ("log_lines", Field::Count(|l| &mut l.log_lines), "Lines of the plugin's log that are passed on, for each call."),
         ("memory", Field::Bytes(|l| &mut l.memory), "The plugin's memory, and what it hands over in one call."),
         ("request", Field::Bytes(|l| &mut l.request), "Body of a request."),
         ("response", Field::Bytes(|l| &mut l.response), "Body of a response, decoded."),
         ("response_head", Field::Bytes(|l| &mut l.response_head), "Head of a response."),
-        ("table_elements", Field::Count(|l| &mut l.table_elements), "Elements of the plugin's function tables."),
+        ("table_elements", Field::Count(|l| &mut l.table_elements), "Elements of all tables of the plugin."),
         ("value", Field::Bytes(|l| &mut l.value), "One value in storage."),
     ];
 }
@@ -113,7 +113,7 @@ pub(crate) enum Reached {
     Memory(u64),
     #[error("it handed over more than {} at once (`limits.memory`)", size(*.0))]
     Transfer(u64),
-    #[error("it wanted a table of more than {0} elements (`limits.table_elements`)")]
+    #[error("it wanted tables of more than {0} elements (`limits.table_elements`)")]
     Table(u64),
     #[error("it computed for more than {} s in one call (`limits.compute`)", .0.as_secs_f64())]
     Compute(Duration),
@@ -154,9 +154,12 @@ fn size(bytes: u64) -> String {
 /// Counts a guest's memory and refuses more than the limit, loudly: a guest
 /// that is only told "no" dies of an `unreachable` that explains nothing.
 pub(crate) struct Meter {
+    /// Of all memories, in bytes.
     pub(crate) memory: u64,
     max_memory: u64,
-    max_table: u64,
+    /// Elements of all tables.
+    tables: u64,
+    max_tables: u64,
 }
 
 impl Meter {
@@ -164,12 +167,30 @@ impl Meter {
         Self {
             memory: 0,
             max_memory: limits.memory,
-            max_table: limits.table_elements,
+            tables: 0,
+            max_tables: limits.table_elements,
         }
     }
 }
 
+/// Each costs the host more than its bytes.
+const MOST_MEMORIES: usize = 10;
+const MOST_TABLES: usize = 100;
+const MOST_INSTANCES: usize = 100;
+
 impl ResourceLimiter for Meter {
+    fn memories(&self) -> usize {
+        MOST_MEMORIES
+    }
+
+    fn tables(&self) -> usize {
+        MOST_TABLES
+    }
+
+    fn instances(&self) -> usize {
+        MOST_INSTANCES
+    }
+
     fn memory_growing(
         &mut self,
         current: usize,
@@ -186,13 +207,15 @@ impl ResourceLimiter for Meter {
 
     fn table_growing(
         &mut self,
-        _current: usize,
+        current: usize,
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if desired as u64 > self.max_table {
-            return Err(Reached::Table(self.max_table).into());
+        let more = desired.saturating_sub(current) as u64;
+        if self.tables + more > self.max_tables {
+            return Err(Reached::Table(self.max_tables).into());
         }
+        self.tables += more;
         Ok(true)
     }
 }
@@ -256,16 +279,19 @@ mod tests {
     }
 
     #[test]
-    fn a_large_table_is_refused_with_a_reason() {
+    fn large_tables_are_refused_with_a_reason() {
         let mut meter = Meter::new(&Limits {
             table_elements: 10,
             ..Limits::default()
         });
-        assert!(meter.table_growing(0, 10, None).unwrap());
-        let refused = meter.table_growing(10, 11, None).unwrap_err();
+        assert!(meter.table_growing(0, 4, None).unwrap());
+        assert!(meter.table_growing(4, 8, None).unwrap());
+        // Another one.
+        assert!(meter.table_growing(0, 2, None).unwrap());
+        let refused = meter.table_growing(2, 3, None).unwrap_err();
         assert_eq!(
             refused.to_string(),
-            "it wanted a table of more than 10 elements (`limits.table_elements`)"
+            "it wanted tables of more than 10 elements (`limits.table_elements`)"
         );
     }
 

@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -30,6 +31,9 @@ fn main() -> ExitCode {
     }
 }
 
+/// `ulimit -f` was reached (by signal(7), on all machines but MIPS).
+const SIGXFSZ: i32 = 25;
+
 /// Runs a command; its exit code.
 fn run(command: Command) -> anyhow::Result<u8> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -37,6 +41,9 @@ fn run(command: Command) -> anyhow::Result<u8> {
         .build()
         .context("no threads can be started")?;
     let code = runtime.block_on(async {
+        // With a handler, a file that may not grow is a failed write, and no end
+        // of the process.
+        let _ = signal(SignalKind::from_raw(SIGXFSZ));
         match command {
             Command::Run { source, once } => commands::run::run(&source, once).await,
             Command::Check { source, json } => Ok(commands::check::run(&source, json).await),

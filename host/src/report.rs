@@ -63,6 +63,15 @@ fn failed(feed: Option<&str>, message: &str, line: &str) {
     }
 }
 
+/// Says what is no trouble, on standard error.
+pub fn note(feed: Option<&str>, message: &str) {
+    match (is_json(), feed) {
+        (true, feed) => tracing::info!(feed = feed.map(display), "{message}"),
+        (false, Some(feed)) => eprintln!("{feed}: {message}"),
+        (false, None) => eprintln!("{message}"),
+    }
+}
+
 /// Says what a run brought.
 pub fn summary(summary: &Summary<'_>) {
     let text = summary.text();

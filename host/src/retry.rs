@@ -79,8 +79,14 @@ pub(crate) fn is_worth_waiting(wait: Duration) -> bool {
     wait <= LONGEST_ONCE
 }
 
+/// A feed's requests have to wait so long.
+pub(crate) fn held(wait: Duration) -> Error {
+    let message = "the upstream wants to be left alone by all feeds with this credential";
+    told_to_wait(Error::new(Kind::Unavailable, message), wait)
+}
+
 /// The failure of a run that is to end and would have to wait longer.
-pub(crate) fn told_to_wait(e: Error, wait: Duration) -> Error {
+fn told_to_wait(e: Error, wait: Duration) -> Error {
     let seconds = wait.as_secs();
     e.hint(format!(
         "it is to be left alone for {seconds} s; run again then"

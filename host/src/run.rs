@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use crate::bindings::types::{Batch, Next};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::feed::{Feed, now};
 use crate::journal::Journal;
 use crate::retry::{self, Retry};
@@ -159,9 +159,7 @@ impl Feed {
         if retry::is_worth_waiting(wait) {
             return Ok(());
         }
-        let message = "the upstream wants to be left alone by all feeds with this credential";
-        let e = Error::new(Kind::Unavailable, message);
-        Err(retry::told_to_wait(e, wait))
+        Err(retry::held(wait))
     }
 
     /// Waits. In trouble, a secret that changes ends the wait.

@@ -10,6 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::bindings::types::{SecretPattern, Severity};
+use crate::words::is_invisible;
 
 /// The longest value, in bytes: a header has to hold it.
 const LONGEST: usize = 16 << 10;
@@ -145,7 +146,7 @@ fn read_start(path: &Path) -> io::Result<String> {
 fn flaw(char: char) -> Option<&'static str> {
     Some(match char {
         '\n' | '\r' | '\u{2028}' | '\u{2029}' => "a line break",
-        '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' => "a zero-width character",
+        c if is_invisible(c) => "an invisible character",
         c if c.is_whitespace() => "white space",
         c if c.is_control() => "a control character",
         '"' | '\'' | '`' | '“' | '”' | '‘' | '’' | '„' => "a quotation mark",
@@ -261,7 +262,7 @@ mod tests {
         );
         assert_eq!(
             flaws("k\u{200b}3y"),
-            ["has a zero-width character at position 2"]
+            ["has an invisible character at position 2"]
         );
         assert_eq!(flaws("k\u{7}3y"), ["has a control character at position 2"]);
         assert_eq!(flaws("ké"), ["has a character outside ASCII at position 2"]);

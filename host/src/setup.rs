@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use serde_json::{Map, Value};
 use source_host::{
     Engine, Error, Feed, FeedOptions, FileSink, HttpOptions, HttpSink, Kind, Plugin, Problem,
@@ -72,8 +73,12 @@ pub async fn open(config: &Config, wanted: impl Fn(&FeedConfig) -> bool) -> Resu
     };
     let store: Arc<dyn Store> = Arc::new(store.map_err(|e| Failed::Error(None, e))?);
     let mut feeds = Vec::new();
-    for (feed, plugin) in loaded {
-        match open_feed(feed, &plugin, &store).await {
+    // All at once: one that hangs keeps no other waiting.
+    let opening = loaded
+        .iter()
+        .map(|(feed, plugin)| open_feed(feed, plugin, &store));
+    for opened in join_all(opening).await {
+        match opened {
             Ok(feed) => feeds.push(feed),
             Err(failure) => note(failure, &mut problems)?,
         }
@@ -106,7 +111,10 @@ pub fn collect(failed: Failed, problems: &mut Vec<Located>) -> Result<(), Failed
 /// Loads a feed's plugin, if it is the one that is pinned.
 pub async fn load(engine: &Engine, config: &FeedConfig) -> Result<Plugin, Failed> {
     let pin = config.sha256.as_deref();
-    let e = match engine.load_pinned(&config.plugin, pin).await {
+    let e = match engine
+        .load_checked(&config.plugin, pin, &config.limits)
+        .await
+    {
         Ok(plugin) => return Ok(plugin),
         Err(e) => e,
     };

@@ -6,6 +6,7 @@ use crate::bindings::types::Batch;
 use crate::engine::Plugin;
 use crate::error::Result;
 use crate::instance::{Instance, Surroundings};
+use crate::limits::Limits;
 
 /// Maps one stream of raw records.
 pub struct Transformer(Instance);
@@ -14,7 +15,7 @@ impl Transformer {
     /// Starts a plugin that has a mapping ([`Plugin::can_transform`]). It needs
     /// no secret, and reaches neither network nor storage.
     pub async fn open(plugin: &Plugin, settings: Map<String, Value>) -> Result<Self> {
-        let around = Surroundings::nothing("transform");
+        let around = Surroundings::nothing("transform", &Limits::default());
         let mut instance = Instance::start(plugin.linked(), around).await?;
         instance
             .open_transformer(&Value::Object(settings).to_string())

@@ -18,6 +18,7 @@ use self::entry::Entry;
 pub(crate) use self::entry::Wanted;
 use crate::error::Problem;
 use crate::secret::Secret;
+use crate::words::is_invisible;
 
 /// Text longer than this is cut before a person sees it.
 const TEXT_CHARS: usize = 2_000;
@@ -243,9 +244,8 @@ fn needles<'a>(entries: &'a [Entry], credentials: &'a [Credentials]) -> Vec<(&'a
 fn printable(char: char) -> Option<char> {
     match char {
         '\n' | '\r' | '\t' => Some(' '),
-        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' => None,
         '\u{2028}' | '\u{2029}' => Some(' '),
-        c if c.is_control() => None,
+        c if c.is_control() || is_invisible(c) => None,
         c => Some(c),
     }
 }

@@ -45,6 +45,17 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
+/// Whether a character is not seen in a text: Unicode's property
+/// `Default_Ignorable_Code_Point`, with what turns the direction of a text.
+pub(crate) fn is_invisible(char: char) -> bool {
+    matches!(char,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+        | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
 /// A number of bytes, roughly: `1 MB`.
 pub fn bytes(count: u64) -> String {
     match count {

@@ -181,6 +181,12 @@ fn cause(code: &ErrorCode) -> Cause {
         ErrorCode::HttpResponseBodySize(_) => {
             Cause::Other("the answer is larger than the host takes".to_owned())
         }
+        ErrorCode::HttpResponseHeaderSectionSize(_) | ErrorCode::HttpResponseHeaderSize(_) => {
+            Cause::Other("the answer's head is larger than the host takes".to_owned())
+        }
+        ErrorCode::HttpRequestBodySize(_) => {
+            Cause::Other("the request is larger than the host sends".to_owned())
+        }
         ErrorCode::HttpRequestDenied | ErrorCode::DestinationIpProhibited => Cause::Denied,
         other => Cause::Other(format!("{other:?}")),
     }

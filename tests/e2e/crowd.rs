@@ -56,8 +56,7 @@ fn two_hundred_feeds_among_bad_neighbours() {
         memory(running, "VmRSS") / feeds <= IDLE
     });
     running.signal("TERM");
-    // The hostile ones had failed for good by then.
-    let ran = running.wait().expect_code(1);
+    let ran = running.wait().expect_code(0);
 
     for (n, lines) in expected.iter().enumerate() {
         let found = fs::read_to_string(feed.path(&format!("out/tenant-{n}.ndjson"))).unwrap();

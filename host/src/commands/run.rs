@@ -87,10 +87,7 @@ pub async fn run(source: &SourceArgs, once: bool) -> anyhow::Result<u8> {
         }
     }
     let signal = *stopped.borrow();
-    Ok(match signal {
-        Some(code) if code != exit::OK => code,
-        _ => exit::first_of(&codes),
-    })
+    Ok(signal.unwrap_or_else(|| exit::first_of(&codes)))
 }
 
 /// Logs whom to call, and what is stored and no longer configured.
@@ -224,7 +221,8 @@ fn conclude(config: &Config, outcome: &Outcome, once: bool) -> u8 {
     code
 }
 
-/// Sends the exit code of the signal that comes first.
+/// Sends the exit code of the signal that comes first. Who interrupts once more
+/// does not want to wait.
 fn listen(stop: watch::Sender<Option<u8>>) -> std::io::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -234,9 +232,10 @@ fn listen(stop: watch::Sender<Option<u8>>) -> std::io::Result<()> {
             _ = terminate.recv() => exit::OK,
         };
         let _ = stop.send(Some(code));
-        // Whoever keeps the sender keeps the channel: a feed that waits for
-        // the value must not see it closed.
-        stop.closed().await;
+        // (Whoever keeps the sender keeps the channel: a feed that waits for
+        // the value must not see it closed.)
+        interrupt.recv().await;
+        std::process::exit(exit::INTERRUPTED.into());
     });
     Ok(())
 }

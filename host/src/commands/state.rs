@@ -28,13 +28,25 @@ pub async fn run(command: &StateCommand) -> u8 {
             to,
             source,
             yes,
-        } => rewind(source, feed, to, *yes).await,
-        StateCommand::Reset { feed, source, yes } => reset(source, feed, *yes).await,
+            json,
+        } => rewind(source, feed, to, *yes, *json).await,
+        StateCommand::Reset {
+            feed,
+            source,
+            yes,
+            json,
+        } => reset(source, feed, *yes, *json).await,
     };
     done.unwrap_or_else(|code| code)
 }
 
-async fn rewind(source: &SourceArgs, name: &str, to: &str, yes: bool) -> Result<u8, u8> {
+async fn rewind(
+    source: &SourceArgs,
+    name: &str,
+    to: &str,
+    yes: bool,
+    as_json: bool,
+) -> Result<u8, u8> {
     let config = load(source)?;
     let now = now();
     let Some(to) = parse_time(to, now) else {
@@ -53,18 +65,24 @@ async fn rewind(source: &SourceArgs, name: &str, to: &str, yes: bool) -> Result<
     let waiting = feed.waiting().await.map_err(|e| failed(&e))?;
     for (partition, progress) in &feed.status().progress {
         for line in report::progress_lines(partition, progress, waiting.as_ref()) {
-            eprintln!("{name}: {line}");
+            note(name, &line);
         }
     }
     if let Some(before) = feed.status().rewound_to.filter(|before| *before <= to) {
         let before = moment(before);
-        eprintln!("{name}: it was rewound to {before} and did not run since: nothing changes");
-        return Ok(exit::OK);
+        note(
+            name,
+            &format!("it was rewound to {before} and did not run since: nothing changes"),
+        );
+        return shown(source, name, as_json).await;
     }
     if let Some(waiting) = &waiting {
-        eprintln!("{name}: what waits for the sink will be delivered first: {waiting}");
+        note(
+            name,
+            &format!("what waits for the sink will be delivered first: {waiting}"),
+        );
     }
-    eprintln!("{name}: {}", repeats(feed.status(), to));
+    note(name, &repeats(feed.status(), to));
     warn_of_twice(&config, name);
     confirm(yes)?;
     if let Err(e) = feed.deliver_outbox().await {
@@ -78,8 +96,8 @@ async fn rewind(source: &SourceArgs, name: &str, to: &str, yes: bool) -> Result<
     }
     feed.rewind(to).await.map_err(|e| failed(&e))?;
     let from = moment(feed.status().goes_on_from().unwrap_or(to));
-    eprintln!("{name}: rewound; the next run goes on from {from}");
-    Ok(exit::OK)
+    note(name, &format!("rewound; the next run goes on from {from}"));
+    shown(source, name, as_json).await
 }
 
 /// What a rewind to `to` leads to.
@@ -113,31 +131,36 @@ fn repeats(status: &Status, to: i64) -> String {
 fn warn_of_twice(config: &Config, name: &str) {
     let feed = config.feeds.iter().find(|feed| feed.name == name);
     if let Some(SinkConfig::File(path)) = feed.and_then(|feed| feed.sink.as_ref()) {
-        eprintln!(
-            "{name}: lines that are in `{}` already will be there twice: remove them first, if \
-             that matters",
-            path.display()
+        let path = path.display();
+        note(
+            name,
+            &format!(
+                "lines that are in `{path}` already will be there twice: remove them first, if that matters"
+            ),
         );
     }
 }
 
-async fn reset(source: &SourceArgs, name: &str, yes: bool) -> Result<u8, u8> {
+async fn reset(source: &SourceArgs, name: &str, yes: bool, as_json: bool) -> Result<u8, u8> {
     let config = load(source)?;
     let failed = |e: &Error| fail_of(name, e);
     let (feed, store): (_, Arc<dyn Store>) = match config.feeds.iter().any(|feed| feed.name == name)
     {
         true => {
             let (feed, store) = open(&config, name).await?;
-            eprintln!(
-                "{name}: all state will be forgotten, and everything from the feed's start \
-                     delivered again"
+            note(
+                name,
+                "all state will be forgotten, and everything from the feed's start delivered again",
             );
             warn_of_twice(&config, name);
             (Some(feed), store)
         }
         false => {
             let store = open_stored(&config, name).await.map_err(|e| failed(&e))?;
-            eprintln!("{name}: it is not configured; all state of it will be forgotten");
+            note(
+                name,
+                "it is not configured; all state of it will be forgotten",
+            );
             (None, store)
         }
     };
@@ -147,17 +170,34 @@ async fn reset(source: &SourceArgs, name: &str, yes: bool) -> Result<u8, u8> {
             Some(_) => "is offered to it once more, and then dropped",
             None => "is dropped",
         };
-        eprintln!("{name}: what waits for the sink {how}: {waiting}");
+        note(name, &format!("what waits for the sink {how}: {waiting}"));
     }
     confirm(yes)?;
     if let (Some(mut feed), Some(waiting)) = (feed, waiting)
         && let Err(e) = feed.deliver_outbox().await
     {
-        eprintln!("{name}: {waiting} dropped: {e}");
+        note(name, &format!("{waiting} dropped: {e}"));
     }
     store.reset(name).await.map_err(|e| failed(&e))?;
-    eprintln!("{name}: reset");
-    Ok(exit::OK)
+    note(name, "reset");
+    shown(source, name, as_json).await
+}
+
+/// How a feed stands now, for programs: of one that is no more there is nothing.
+async fn shown(source: &SourceArgs, name: &str, as_json: bool) -> Result<u8, u8> {
+    let config = load(source)?;
+    if !as_json {
+        return Ok(exit::OK);
+    }
+    if !config.feeds.iter().any(|feed| feed.name == name) {
+        report::print("[]\n");
+        return Ok(exit::OK);
+    }
+    show::run(source, Some(name), None, true).await
+}
+
+fn note(feed: &str, message: &str) {
+    report::note(Some(feed), message);
 }
 
 /// Opens the state of a feed that is no longer configured.

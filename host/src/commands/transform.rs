@@ -54,7 +54,7 @@ async fn transform(path: &Path, set: &[(String, String)], dead_letters: bool) ->
         true => letters(&mut transformer, input::stdin(), &mut seen).await?,
     };
     let counters = &seen.counters;
-    eprintln!("{}", report::transformed(counters));
+    report::note(None, &report::transformed(counters));
     if counters.rejected > 0 {
         let rejected = counted(counters.rejected, "record");
         report::failure(None, &format!("{rejected} rejected"));
@@ -161,7 +161,7 @@ async fn letter(
     };
     seen.counters.received += 1;
     seen.counters.rejected += 1;
-    eprintln!("dead letter {number}: {why}");
+    report::note(None, &format!("dead letter {number}: {why}"));
     Ok(())
 }
 
@@ -174,7 +174,10 @@ fn hand_out(batch: &Batch, seen: &mut Seen, name: impl Fn(u64) -> String) -> Res
             seen.hint = Some("dead letters are read with `--dead-letters`");
         }
         let name = name(record.number);
-        eprintln!("{name}: {} ({})", record.reason, record.code);
+        report::note(
+            None,
+            &format!("{name}: {} ({})", record.reason, record.code),
+        );
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use source_host::{FileSink, HeaderText, HttpBody};
+use source_host::{FileSink, HeaderText, HttpBody, HttpSink};
 
 use super::feed::{check_secret, in_folder};
 use super::reader::Reader;
@@ -32,7 +32,7 @@ impl fmt::Display for SinkConfig {
         match self {
             Self::Stdout => f.write_str("stdout"),
             Self::File(path) => path.display().fmt(f),
-            Self::Http(http) => f.write_str(&http.url),
+            Self::Http(http) => f.write_str(&HttpSink::shown(&http.url)),
         }
     }
 }

@@ -7,6 +7,7 @@
 use std::error::Error as _;
 use std::io::{self, Write};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ use flate2::write::MultiGzDecoder;
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use wasmtime::StoreContextMut;
 use wasmtime::component::Resource;
 use wasmtime_wasi::p2::IoError;
@@ -24,9 +25,13 @@ use wasmtime_wasi_http::{Error as WasiError, WasiBody, WasiHttpView};
 
 use crate::instance::Guest;
 
-/// Pieces that wait for the guest; one is at most a network buffer, or what one
-/// [`GZIP_PIECE`] decodes to.
+/// Pieces of one body that wait for the guest; one is at most a network buffer,
+/// or what one [`GZIP_PIECE`] decodes to.
 const BUFFERED: usize = 8;
+
+/// Bytes of all bodies of a feed that wait for the guest, or are kept to be
+/// redacted.
+const ROOM: usize = 16 << 20;
 
 /// Compressed bytes are decoded this many at a time: gzip grows them by at most
 /// a factor of about a thousand.
@@ -48,6 +53,8 @@ pub(super) struct Pump {
     pub(super) redact: Option<Redact>,
     /// Told in words why it broke off.
     pub(super) note: Note,
+    /// Where it waits for the guest.
+    pub(super) room: Room,
 }
 
 /// The bytes, which may be the whole body or its start, without secrets; none:
@@ -57,7 +64,23 @@ pub(super) type Redact = Box<dyn Fn(&[u8], bool) -> Option<Vec<u8>> + Send + Syn
 /// Takes words for people.
 pub(super) type Note = Box<dyn Fn(&str) + Send + Sync>;
 
-type Piece = Result<Bytes, WasiError>;
+type Piece = (Result<Bytes, WasiError>, Option<OwnedSemaphorePermit>);
+
+/// What the bodies of a feed share: a permit is a byte.
+#[derive(Clone)]
+pub(super) struct Room(Arc<Semaphore>);
+
+impl Room {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Semaphore::new(ROOM)))
+    }
+
+    /// Waits until there is room for so many bytes.
+    async fn take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let bytes = u32::try_from(bytes.min(ROOM)).ok()?;
+        self.0.clone().acquire_many_owned(bytes).await.ok()
+    }
+}
 
 /// Starts reading `incoming`. Dropping the returned body ends that, and the
 /// connection with it.
@@ -67,7 +90,7 @@ pub(super) fn pump(incoming: Incoming, how: Pump) -> WasiBody {
         let worked = async {
             if let Err(error) = run(incoming, &how, &sender).await {
                 (how.note)(&words(&error, &how));
-                let _ = sender.send(Err(error)).await;
+                let _ = sender.send((Err(error), None)).await;
             }
         };
         tokio::select! {
@@ -84,7 +107,11 @@ async fn run(
     out: &mpsc::Sender<Piece>,
 ) -> Result<(), WasiError> {
     let mut gzip = how.gzip.then(|| MultiGzDecoder::new(Vec::new()));
-    let mut error_body: Option<Vec<u8>> = how.redact.as_ref().map(|_| Vec::new());
+    let (mut error_body, mut kept_room) = (None::<Vec<u8>>, None);
+    if how.redact.is_some() {
+        error_body = Some(Vec::new());
+        kept_room = how.room.take(ERROR_BODY).await;
+    }
     let mut left = how.most;
     let mut empty = true;
     let mut whole = true;
@@ -136,8 +163,12 @@ async fn run(
                     }
                 }
                 None if decoded.is_empty() => {}
-                None if out.send(Ok(decoded)).await.is_err() => return Ok(()),
-                None => {}
+                None => {
+                    let room = how.room.take(decoded.len()).await;
+                    if out.send((Ok(decoded), room)).await.is_err() {
+                        return Ok(());
+                    }
+                }
             }
         }
         if !whole {
@@ -154,7 +185,7 @@ async fn run(
     }
     if let (Some(kept), Some(redact)) = (error_body, &how.redact) {
         let kept = redact(&kept, whole).unwrap_or(kept);
-        let _ = out.send(Ok(kept.into())).await;
+        let _ = out.send((Ok(kept.into()), kept_room)).await;
     }
     Ok(())
 }
@@ -259,6 +290,6 @@ impl Body for Pieces {
     ) -> Poll<Option<Result<Frame<Bytes>, WasiError>>> {
         self.0
             .poll_recv(cx)
-            .map(|piece| piece.map(|piece| piece.map(Frame::data)))
+            .map(|piece| piece.map(|(bytes, _room)| bytes.map(Frame::data)))
     }
 }

@@ -31,6 +31,9 @@ pub(crate) type Client = legacy::Client<Connector, Full<Bytes>>;
 /// after a minute.
 const KEEP_IDLE: Duration = Duration::from_secs(30);
 
+/// So many headers a response may have; of an ordinary one it is some twenty.
+const MOST_HEADERS: usize = 1_000;
+
 /// A client by [`connector`].
 pub(crate) fn build(rules: Arc<Rules>, limits: &Limits, ca_file: Option<&Path>) -> Result<Client> {
     let head = usize::try_from(limits.response_head).unwrap_or(usize::MAX);
@@ -39,6 +42,7 @@ pub(crate) fn build(rules: Arc<Rules>, limits: &Limits, ca_file: Option<&Path>) 
         .pool_timer(TokioTimer::new())
         // hyper refuses a head that does not fit into its buffer (8 KiB at least).
         .http1_max_buf_size(head.max(8 << 10))
+        .http1_max_headers(MOST_HEADERS)
         .build(connector(rules, limits, ca_file)?))
 }
 
@@ -158,7 +162,10 @@ fn known(e: &(dyn StdError + 'static)) -> Option<(WasiError, String)> {
     }
     let hyper = e.downcast_ref::<hyper::Error>()?;
     if hyper.is_parse_too_large() {
-        let words = "the head of the response is larger than `limits.response_head`".to_owned();
+        let words = format!(
+            "the head of the response is larger than `limits.response_head`, or has more than \
+             {MOST_HEADERS} headers"
+        );
         return Some((WasiError::HttpResponseHeaderSectionSize(None), words));
     }
     hyper

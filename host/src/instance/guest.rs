@@ -69,11 +69,11 @@ pub(crate) struct Surroundings {
 
 impl Surroundings {
     /// No secrets, no network, no storage.
-    pub(crate) fn nothing(name: &str) -> Self {
+    pub(crate) fn nothing(name: &str, limits: &Limits) -> Self {
         Self {
             feed: name.to_owned(),
             secrets: Vec::new(),
-            limits: Limits::default(),
+            limits: limits.clone(),
             vault: Arc::new(Vault::empty()),
             http: None,
             bucket: FeedBucket::none(),

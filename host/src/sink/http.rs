@@ -21,6 +21,7 @@ use http::header::{
     CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
 };
 use http::response::Parts;
+use http::uri::PathAndQuery;
 use http::{Request, StatusCode, Uri};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
@@ -32,7 +33,7 @@ pub use self::options::{HeaderText, HttpBody, HttpOptions};
 use self::plan::{Plan, Verdict};
 use super::{Delivered, Outgoing, Sink};
 use crate::bindings::types::EventClass;
-use crate::egress::Rules;
+use crate::egress::{Origin, Rules};
 use crate::error::{Error, Kind, Result};
 use crate::failpoint;
 use crate::gate::retry_after;
@@ -52,6 +53,8 @@ pub struct HttpSink {
     client: Client,
     connector: Connector,
     uri: Uri,
+    /// For people.
+    shown: String,
     /// With placeholders in the place of secrets.
     headers: HeaderMap,
     vault: Vault,
@@ -83,14 +86,26 @@ impl HttpSink {
             connector: client::connector(rules.clone(), limits, ca_file)?,
             client: client::build(rules, limits, ca_file)?,
             feed: options.feed.clone(),
+            shown: Self::shown(&options.url),
             uri,
             headers,
             vault,
             gzip: options.gzip,
             body: options.body,
-            patience: options.limits.connect + options.limits.first_byte,
+            patience: options.limits.first_byte,
             given_up: AtomicUsize::new(0),
         })
+    }
+
+    /// An address as it may be shown: what follows the host may hold a token, as
+    /// those of some collectors do.
+    pub fn shown(url: &str) -> String {
+        let uri = url.parse::<Uri>().unwrap_or_default();
+        let rest = match uri.path_and_query().map_or("/", PathAndQuery::as_str) {
+            "/" => "",
+            _ => "/…",
+        };
+        Origin::of(&uri).map_or("…".to_owned(), |origin| format!("{origin}{rest}"))
     }
 
     /// Sends some lines of a batch, and says what came of it.
@@ -181,8 +196,8 @@ impl HttpSink {
     fn judge(&self, head: &Parts, words: &str) -> Result<Verdict> {
         let status = head.status;
         let said = match words.is_empty() {
-            true => format!("`{}` answers {status}", self.uri),
-            false => format!("`{}` answers {status}: {words}", self.uri),
+            true => format!("`{}` answers {status}", self.shown),
+            false => format!("`{}` answers {status}: {words}", self.shown),
         };
         match status {
             StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => Ok(Verdict::Refused(said)),
@@ -205,7 +220,7 @@ impl HttpSink {
 
     fn unavailable(&self, reason: &str) -> Error {
         let reason = self.vault.clean(reason);
-        busy(format!("`{}` can't be reached: {reason}", self.uri))
+        busy(format!("`{}` can't be reached: {reason}", self.shown))
             .hint("see whether it runs, and `sink.url`; nothing is lost meanwhile")
     }
 }

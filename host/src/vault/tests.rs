@@ -60,6 +60,17 @@ fn text_is_redacted_stripped_and_cut() {
         vault.clean(&text),
         "a [secret token] b[31m [secret token] c"
     );
+    for char in [
+        '\u{ad}',
+        '\u{200b}',
+        '\u{61c}',
+        '\u{fe0f}',
+        '\u{feff}',
+        '\u{e0041}',
+    ] {
+        let text = format!("s3cret{char}-value");
+        assert_eq!(vault.clean(&text), "[secret token]", "{char:?}");
+    }
     assert_eq!(
         vault.clean(&"x".repeat(5_000)).chars().count(),
         TEXT_CHARS + 1

@@ -86,6 +86,28 @@ fn show() {
 }
 
 #[test]
+fn a_change_is_told_to_programs_too() {
+    let tenant = Tenant::settled(50);
+    let feed = Feed::of(&tenant);
+    feed.once().output().expect_code(0);
+    let change = |arguments: &[&str]| {
+        let ran = feed.command(arguments).arg("--yes").arg("--json");
+        let ran = ran.arg("--log-format").arg("json").output().expect_code(0);
+        for line in ran.stderr.lines() {
+            let line: Value = serde_json::from_str(line).unwrap();
+            assert_eq!(line["feed"], "acme", "{line}");
+        }
+        serde_json::from_str::<Value>(&ran.stdout).unwrap()
+    };
+    let rewound = change(&["state", "rewind", "acme", "--to", "1h"]);
+    assert_eq!(rewound[0]["status"], shown(&feed)[0]["status"]);
+    assert!(rewound[0]["status"]["rewound_to"].is_i64(), "{rewound}");
+    let reset = change(&["state", "reset", "acme"]);
+    assert_eq!(reset, shown(&feed));
+    assert_eq!(reset[0]["status"], Value::Null);
+}
+
+#[test]
 fn show_of_what_never_ran_and_what_nobody_runs_any_more() {
     let tenant = Tenant::settled(50);
     let feed = Feed::of(&tenant);

@@ -35,7 +35,7 @@ fn pasted_badly() {
         ("jca_ s3cret", value("has white space at position 5"), AGAIN),
         ("jca_\ns3cret", value("has a line break at position 5"), AGAIN),
         ("\"jca_s3cret\"", value("has a quotation mark at position 1"), AGAIN),
-        ("jca_\u{200b}s3cret", value("has a zero-width character at position 5"), AGAIN),
+        ("jca_\u{200b}s3cret", value("has an invisible character at position 5"), AGAIN),
         ("jca_\u{1b}s3cret", value("has a control character at position 5"), AGAIN),
         ("Bearer jca_s3cret", value("starts with `Bearer `, which is added where it is needed"), AGAIN),
         ("JUMPCLOUD_API_KEY=jca_s3cret", "the variable's name was pasted with the secret; paste only what follows the `=`".into(), ""),

@@ -114,7 +114,7 @@ fn handles() {
 #[test]
 fn table_elements() {
     let sandbox = Sandbox::new(r#"does = "nothing""#, "table_elements = 1");
-    let told = "the plugin does not start: it wanted a table of more than 1 elements \
+    let told = "the plugin does not start: it wanted tables of more than 1 elements \
                 (`limits.table_elements`)";
     let said = sandbox.run(1);
     assert_eq!(said.lines("error: hostile: ").len(), 1, "{}", said.0);
@@ -249,7 +249,7 @@ fn response() {
 
 #[test]
 fn first_byte() {
-    let limits = r#"first_byte = "50ms", connect = "50ms", call = "5s", batch_wait = "1s""#;
+    let limits = r#"first_byte = "50ms", call = "5s", batch_wait = "1s""#;
     let reason = "(`limits.first_byte`)";
     request_fails(Answer::silence(), "size = 0", limits, reason);
 }

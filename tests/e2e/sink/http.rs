@@ -84,10 +84,11 @@ fn batches_are_posted_and_the_secret_is_in_the_header_alone() {
     }
     let state = std::fs::read(feed.path("state/state.db")).unwrap();
     for place in [ran.stdout.as_bytes(), ran.stderr.as_bytes(), &state] {
-        assert!(!String::from_utf8_lossy(place).contains("s3cret-hec"));
+        let text = String::from_utf8_lossy(place);
+        assert!(!text.contains("s3cret-hec"));
+        // An address may hold a token too.
+        assert!(!text.contains("/in?x=1"));
     }
-    // An address may hold a token too.
-    assert!(!String::from_utf8_lossy(&state).contains("/in?x=1"));
 }
 
 #[test]
@@ -379,7 +380,7 @@ fn a_check_connects_and_sends_nothing() {
         .unwrap();
     feed.edit(receiver.address(), &closed.to_string());
     let ran = feed.command(&["check"]).output().expect_code(5);
-    let told = format!("`http://{closed}/in?x=1` can't be reached: Connection refused");
+    let told = format!("`http://{closed}/…` can't be reached: Connection refused");
     assert!(ran.stderr.contains(&told), "{}", ran.stderr);
     assert!(
         ran.stderr.contains("hint: see whether it runs"),
