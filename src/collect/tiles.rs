@@ -270,6 +270,7 @@ impl Tiles {
             // Perhaps no row came yet after which an edge may lie.
             self.last = self.last.max(end);
         }
+        earlier.trim(end);
         let seam = self.closed.front_mut().unwrap_or(&mut self.open);
         if seam.from == end {
             let mut tile = std::mem::take(&mut earlier.open);

@@ -365,6 +365,27 @@ fn a_gap_by_a_retention_that_was_learnt_stays_until_the_settings_change() {
     whole(&world, 48);
 }
 
+/// What nobody reads again begins at the horizon, not at the edge, or it would
+/// go with that.
+#[test]
+fn late_events_are_found_after_a_fill_of_nothing_from_the_edge() {
+    let mut world = World::of(events(0, 20, EPOCH, 60_000), &settings("2h", 1));
+    world.model.organizations[0].retention_days = 1;
+    let late_horizon = |start| {
+        let settings = settings(start, 1);
+        settings.replace('{', r#"{"late_horizon": "3h", "#)
+    };
+    world.reopen_with(&late_horizon("2h"));
+    world.poll_all().unwrap();
+    world.reopen_with(&late_horizon("1d"));
+    world.poll_all().unwrap();
+    world.wait_minutes(10);
+    let late = event(0, "user_create", "late", EPOCH + 90_000);
+    world.model.add_events(vec![late]);
+    world.settle();
+    world.check();
+}
+
 #[test]
 fn a_start_that_was_moved_is_taken_when_more_is_kept_after_all() {
     let all = events(0, 600, EPOCH - 49 * DAY, DAY / 12);
