@@ -41,7 +41,7 @@ enum Part {
 impl FileSink {
     /// A sink whose path may contain `{class}` (the event's class, as in
     /// `authentication`), `{date}` (the day of the event in UTC), `{feed}` and
-    /// `{partition}`. In what is put in, characters other than ASCII letters,
+    /// `{partition}` or `{org}`. In what is put in, characters other than ASCII letters,
     /// digits, `_` and `-` become `_`. Else says what is wrong with the path.
     pub fn new(path: &Path) -> Result<Self, String> {
         let text = path.to_str().ok_or("the path is not UTF-8 text")?;
@@ -174,7 +174,8 @@ fn parse(text: &str) -> Result<Vec<Part>, String> {
             "class" => Part::Class,
             "date" => Part::Date,
             "feed" => Part::Feed,
-            "partition" => Part::Partition,
+            // Most partitions are organisations.
+            "partition" | "org" => Part::Partition,
             other => {
                 let known = NAMES.map(|name| format!("`{{{name}}}`")).join(", ");
                 return Err(format!("`{{{other}}}` is none of {known}"));
@@ -228,7 +229,9 @@ mod tests {
     #[tokio::test]
     async fn lines_go_to_the_files_of_their_class_day_and_partition() {
         let dir = tempfile::tempdir().unwrap();
-        let template = dir.path().join("{feed}-{partition}/{class}-{date}.ndjson");
+        let template = dir
+            .path()
+            .join("{feed}-{org}{partition}/{class}-{date}.ndjson");
         let sink = FileSink::new(&template).unwrap();
         let classes = [EventClass {
             uid: 7,
@@ -251,7 +254,7 @@ mod tests {
         for _ in 0..2 {
             sink.deliver(&plan, &events).await.unwrap();
         }
-        let read = |name: &str| std::fs::read_to_string(dir.path().join("f_x-___o").join(name));
+        let read = |name: &str| std::fs::read_to_string(dir.path().join("f_x-___o___o").join(name));
         assert_eq!(read("seven-1970-01-01.ndjson").unwrap(), "aa\nb\n");
         assert_eq!(read("seven-1969-12-31.ndjson").unwrap(), "d\n");
         assert_eq!(read("8-1970-01-01.ndjson").unwrap(), "cc\n");

@@ -380,9 +380,9 @@ hint: as in `path = "out/{class}.ndjson"`
 "#]],
     );
     refused(
-        &with(r#"{ type = "file", path = "out/{org}.ndjson" }"#),
+        &with(r#"{ type = "file", path = "out/{klass}.ndjson" }"#),
         str![[r#"
-error: feeds.toml:4: feed `acme`: `sink.path`: `{org}` is none of `{class}`, `{date}`, `{feed}`, `{partition}`
+error: feeds.toml:4: feed `acme`: `sink.path`: `{klass}` is none of `{class}`, `{date}`, `{feed}`, `{partition}`
 
 "#]],
     );
