@@ -170,6 +170,11 @@ impl World {
         self.now
     }
 
+    /// For how long it has been polled, in ms.
+    pub fn awake(&self) -> i64 {
+        self.now - EPOCH - self.upheavals.slept()
+    }
+
     /// The feed under test, its stored state read.
     pub fn feed(&mut self) -> &mut Feed {
         self.restore().expect("restore");

@@ -68,8 +68,8 @@ impl World {
             .events()
             .map(|event| event.visible_at.max(event.ms))
             .max();
-        let end = last.unwrap_or(EPOCH).max(self.upheavals.end()) + 300_000;
-        while self.now < end {
+        let end = last.unwrap_or(EPOCH) + 300_000;
+        while self.now < end || !self.upheavals.are_over() {
             self.befall();
             self.cycle();
         }
@@ -78,6 +78,12 @@ impl World {
         self.model.faults.clear();
         self.history = History::default();
         self.settle();
+        // Where the last row is older than late events are looked for, a record
+        // without a time that comes after it is taken for one of the tile that
+        // begins there, and may be none: that tile is read again.
+        if self.upheavals.slept() > 0 {
+            self.poll_until_idle();
+        }
     }
 
     /// Polls as one does who means to stop, until nothing can be missing: a
@@ -143,8 +149,11 @@ impl World {
                 let wait = match error {
                     Error::Unavailable(_, Some(ms)) => ms as i64,
                     Error::Unavailable(..) | Error::Protocol(_) => 1_000,
-                    Error::Permission(_) if self.upheavals.refused.is_some() => 300_000,
-                    Error::BadSettings(ref problems) if problems[0].setting == "api_base_url" => {
+                    Error::Permission(_) => 300_000,
+                    // A page in HTML; or a refusal of what is too old, its words cut.
+                    Error::BadSettings(ref problems)
+                        if matches!(problems[0].setting.as_str(), "api_base_url" | "start") =>
+                    {
                         1_000
                     }
                     other => panic!("{other}"),
