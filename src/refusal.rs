@@ -21,7 +21,7 @@ fn addresses(url: &ApiUrl) -> String {
         true => format!("`api_base_url` is {KNOWN}"),
         false => format!(
             "`api_base_url` is {}, and JumpCloud's are {KNOWN}",
-            url.origin()
+            url.base()
         ),
     }
 }

@@ -6,7 +6,6 @@ use crate::bindings::types::{Condition, SecretSpec};
 use crate::engine::Plugin;
 use crate::error::Problem;
 use crate::options::FeedOptions;
-use crate::secret::SecretSource;
 use crate::vault::{Vault, Wanted};
 
 /// Reads the secrets, and says all that is wrong with them: unknown, missing,
@@ -44,32 +43,18 @@ pub(crate) fn open(plugin: &Plugin, options: &FeedOptions) -> (Vault, Vec<Proble
                     .hint(hint + ", as `env:NAME` or `file:PATH`"),
             );
         }
-        if !options.secrets.contains_key(&spec.name) {
-            if spec.when.as_ref().is_none_or(applies) {
-                let mut missing = Problem::new(key, "the secret is missing");
-                missing
-                    .hints
-                    .extend(of_another_setting(specs, options, applies));
-                let source = format!("env:{}", spec.name.to_ascii_uppercase());
-                problems.push(missing.hint(&spec.description).hint(format!(
-                    "set it to `env:NAME` or `file:PATH`, as in `{source}`"
-                )));
-            }
-            continue;
-        }
-        let source = options.secrets.get(&spec.name);
-        if let Some(path) = source.and_then(SecretSource::readable_by_all) {
-            let path = path.display();
-            tracing::warn!(
-                feed = %options.name,
-                "`{key}`: every user of this machine may read `{path}`; take that right away: \
-                 `chmod o-rwx {path}`"
-            );
+        let is_missing = !options.secrets.contains_key(&spec.name);
+        if is_missing && spec.when.as_ref().is_none_or(applies) {
+            let mut missing = Problem::new(key, "the secret is missing");
+            let hint = of_another_setting(specs, options, applies);
+            missing.hints.extend(hint);
+            let source = format!("env:{}", spec.name.to_ascii_uppercase());
+            problems.push(missing.hint(&spec.description).hint(format!(
+                "set it to `env:NAME` or `file:PATH`, as in `{source}`"
+            )));
         }
     }
-    for advice in vault.advice() {
-        tracing::warn!(feed = %options.name, "{advice}");
-    }
+    vault.warn(&options.name);
     (vault, problems)
 }
 

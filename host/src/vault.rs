@@ -88,9 +88,10 @@ impl Vault {
         Fingerprint::new(hash.finalize().into())
     }
 
-    /// What is odd about values, which are used all the same; for people.
-    pub(crate) fn advice(&self) -> Vec<String> {
-        self.entries().iter().filter_map(Entry::advice).collect()
+    /// Says what is odd about values, which are used all the same, and about
+    /// their files. `feed` is for the log.
+    pub(crate) fn warn(&self, feed: &str) {
+        self.entries().iter().for_each(|entry| entry.warn(feed));
     }
 
     /// Takes new values from files that changed; says whether there were any.

@@ -49,9 +49,14 @@ impl ApiUrl {
         host(&self.origin)
     }
 
+    /// Origin, and what comes before the API's own path.
+    pub fn base(&self) -> String {
+        format!("{}{}", self.origin, self.prefix)
+    }
+
     /// Whether it is one of JumpCloud's documented addresses.
     pub fn is_known(&self) -> bool {
-        KNOWN_HOSTS.contains(&self.host())
+        self.prefix.is_empty() && KNOWN_HOSTS.contains(&self.host())
     }
 
     /// Whether it is the one for the United States.
@@ -61,7 +66,7 @@ impl ApiUrl {
 
     /// The whole address of an endpoint: `endpoint("/events")`.
     pub fn endpoint(&self, path: &str) -> String {
-        format!("{}{}{BASE_PATH}{path}", self.origin, self.prefix)
+        format!("{}{BASE_PATH}{path}", self.base())
     }
 }
 

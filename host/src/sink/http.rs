@@ -80,6 +80,7 @@ impl HttpSink {
         let (Ok((uri, origin)), Ok(headers), []) = (url, headers, problems.as_slice()) else {
             return Err(Error::configuration(problems));
         };
+        vault.warn(&options.feed);
         let rules = Arc::new(Rules::only(origin));
         let (limits, ca_file) = (&options.limits, options.ca_file.as_deref());
         Ok(Self {

@@ -71,9 +71,24 @@ impl Entry {
     }
 
     /// What is odd about the value, which is used all the same.
-    pub(super) fn advice(&self) -> Option<String> {
+    fn advice(&self) -> Option<String> {
         let (advice, _) = self.value.matching(&self.wanted.patterns)?;
         Some(format!("`{}`: {advice}", self.wanted.key))
+    }
+
+    /// Says what is odd about the value, and about its file.
+    pub(super) fn warn(&self, feed: &str) {
+        if let Some(advice) = self.advice() {
+            tracing::warn!(%feed, "{advice}");
+        }
+        if let Some(path) = self.wanted.source.readable_by_all() {
+            let (key, path) = (&self.wanted.key, path.display());
+            tracing::warn!(
+                %feed,
+                "`{key}`: every user of this machine may read `{path}`; take that right away: \
+                 `chmod o-rwx {path}`"
+            );
+        }
     }
 
     /// Takes a new value from a file that changed; says whether there was one.
@@ -98,8 +113,9 @@ impl Entry {
             tracing::info!(%feed, "`{key}`: the value in `{source}` can be used again");
         }
         let is_new = self.replace(value);
-        if is_new && let Some(advice) = self.advice() {
-            tracing::warn!(%feed, "{advice}");
+        if is_new {
+            tracing::info!(%feed, "`{}`: the new value in `{}` is in use", self.wanted.key, self.wanted.source);
+            self.warn(feed);
         }
         is_new
     }

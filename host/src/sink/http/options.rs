@@ -138,8 +138,8 @@ impl HttpOptions {
             let text = match text {
                 HeaderText::Plain(_) if SECRET.contains(&parsed) => {
                     wrong(
-                        "a secret's value does not belong here",
-                        "write `{ prefix = \"Bearer \", secret = \"env:NAME\" }`, or `\"file:PATH\"`",
+                        "the value of this header is a secret, and not written here",
+                        "name where it is: `{ prefix = \"Bearer \", secret = \"env:NAME\" }`, or with `secret = \"file:PATH\"`",
                     );
                     continue;
                 }
