@@ -399,9 +399,9 @@ error: feeds.toml:4: feed `acme`: `sink.url`: plain http would send events and c
 
 hint: use `https://`; plain http is for this machine only
 
-error: feeds.toml:4: feed `acme`: `sink.headers.Authorization`: a secret's value does not belong here
+error: feeds.toml:4: feed `acme`: `sink.headers.Authorization`: the value of this header is a secret, and not written here
 
-hint: write `{ prefix = "Bearer ", secret = "env:NAME" }`, or `"file:PATH"`
+hint: name where it is: `{ prefix = "Bearer ", secret = "env:NAME" }`, or with `secret = "file:PATH"`
 
 error: feeds.toml:4: feed `acme`: `sink.headers.Host`: this header is set by this program
 
