@@ -74,7 +74,7 @@ async fn rewind(
             name,
             &format!("it was rewound to {before} and did not run since: nothing changes"),
         );
-        return shown(source, name, as_json).await;
+        return shown(&config, name, as_json).await;
     }
     if let Some(waiting) = &waiting {
         note(
@@ -97,7 +97,7 @@ async fn rewind(
     feed.rewind(to).await.map_err(|e| failed(&e))?;
     let from = moment(feed.status().goes_on_from().unwrap_or(to));
     note(name, &format!("rewound; the next run goes on from {from}"));
-    shown(source, name, as_json).await
+    shown(&config, name, as_json).await
 }
 
 /// What a rewind to `to` leads to.
@@ -135,7 +135,8 @@ fn warn_of_twice(config: &Config, name: &str) {
         note(
             name,
             &format!(
-                "lines that are in `{path}` already will be there twice: remove them first, if that matters"
+                "lines that are in `{path}` already will be there twice: remove them first, if \
+                 that matters"
             ),
         );
     }
@@ -180,20 +181,15 @@ async fn reset(source: &SourceArgs, name: &str, yes: bool, as_json: bool) -> Res
     }
     store.reset(name).await.map_err(|e| failed(&e))?;
     note(name, "reset");
-    shown(source, name, as_json).await
+    shown(&config, name, as_json).await
 }
 
-/// How a feed stands now, for programs: of one that is no more there is nothing.
-async fn shown(source: &SourceArgs, name: &str, as_json: bool) -> Result<u8, u8> {
-    let config = load(source)?;
-    if !as_json {
-        return Ok(exit::OK);
+/// How a feed stands now, for programs.
+async fn shown(config: &Config, name: &str, as_json: bool) -> Result<u8, u8> {
+    match as_json {
+        true => show::print_json(config, name).await,
+        false => Ok(exit::OK),
     }
-    if !config.feeds.iter().any(|feed| feed.name == name) {
-        report::print("[]\n");
-        return Ok(exit::OK);
-    }
-    show::run(source, Some(name), None, true).await
 }
 
 fn note(feed: &str, message: &str) {

@@ -41,10 +41,7 @@ pub(super) async fn run(
         }
     }
     let text = match (as_json, feed, feeds.as_slice()) {
-        (true, ..) => format!(
-            "{:#}\n",
-            feeds.iter().map(Shown::to_json).collect::<Value>()
-        ),
+        (true, ..) => json(&feeds),
         (false, Some(_), [one]) => one.details(),
         _ => table(&feeds),
     };
@@ -65,6 +62,19 @@ pub(super) async fn run(
     };
     report::failure(None, &message);
     Ok(exit::FAILURE)
+}
+
+/// Prints one feed for programs, as [`run`] does; an empty array if it is no more.
+pub(super) async fn print_json(config: &Config, name: &str) -> Result<u8, u8> {
+    let mut feeds = read(config).await.map_err(|e| fail(&e))?;
+    feeds.retain(|feed| feed.name == name);
+    report::print(&json(&feeds));
+    Ok(exit::OK)
+}
+
+fn json(feeds: &[Shown]) -> String {
+    let all: Value = feeds.iter().map(Shown::to_json).collect();
+    format!("{all:#}\n")
 }
 
 /// Every feed that is configured or stored, by name.
