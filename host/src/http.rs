@@ -141,11 +141,12 @@ impl Http {
         &self,
         request: Request<WasiBody>,
     ) -> Result<(Request<Full<Bytes>>, Origin), WasiError> {
-        let deny = |reason: &str| {
+        let refuse = |reason: &str, error| {
             tracing::warn!(feed = %self.feed, "refused a request of the plugin: {reason}");
             self.note(Some(format!("refused by this host: {reason}")));
-            Err(WasiError::HttpRequestDenied)
+            Err(error)
         };
+        let deny = |reason: &str| refuse(reason, WasiError::HttpRequestDenied);
         // The one is answered with the request itself, the other with a tunnel.
         if matches!(*request.method(), Method::TRACE | Method::CONNECT) {
             return deny(&format!("the method `{}`", request.method()));
@@ -165,8 +166,8 @@ impl Http {
         let body = match Limited::new(body, most).collect().await {
             Ok(body) => body.to_bytes(),
             Err(e) if e.is::<LengthLimitError>() => {
-                let _ = deny("its body is larger than `limits.request`");
-                return Err(WasiError::HttpRequestBodySize(Some(self.limits.request)));
+                let error = WasiError::HttpRequestBodySize(Some(self.limits.request));
+                return refuse("its body is larger than `limits.request`", error);
             }
             Err(_) => return Err(WasiError::HttpRequestBodySize(None)),
         };
