@@ -107,11 +107,11 @@ async fn run(
     out: &mpsc::Sender<Piece>,
 ) -> Result<(), WasiError> {
     let mut gzip = how.gzip.then(|| MultiGzDecoder::new(Vec::new()));
-    let (mut error_body, mut kept_room) = (None::<Vec<u8>>, None);
-    if how.redact.is_some() {
-        error_body = Some(Vec::new());
-        kept_room = how.room.take(ERROR_BODY).await;
-    }
+    let mut error_body: Option<Vec<u8>> = how.redact.as_ref().map(|_| Vec::new());
+    let kept_room = match error_body {
+        Some(_) => how.room.take(ERROR_BODY).await,
+        None => None,
+    };
     let mut left = how.most;
     let mut empty = true;
     let mut whole = true;
