@@ -86,16 +86,13 @@ fn of_another_setting(
     applies: impl Fn(&Condition) -> bool,
 ) -> Option<String> {
     let given = |spec: &&SecretSpec| options.secrets.contains_key(&spec.name);
-    let unused = |spec: &SecretSpec| Some((spec.name.clone(), spec.when.clone()?));
-    let (name, when) = specs
-        .iter()
-        .filter(given)
-        .filter_map(unused)
-        .find(|(_, when)| !applies(when))?;
-    let (setting, value) = (when.setting, when.values.into_iter().next()?);
-    Some(format!(
-        "`secrets.{name}`, which is given, goes with `{setting} = \"{value}\"`"
-    ))
+    specs.iter().filter(given).find_map(|spec| {
+        let when = spec.when.as_ref().filter(|when| !applies(when))?;
+        let (name, setting, value) = (&spec.name, &when.setting, when.values.first()?);
+        Some(format!(
+            "`secrets.{name}`, which is given, goes with `{setting} = \"{value}\"`"
+        ))
+    })
 }
 
 /// Whether a setting, or its default, has one of the condition's values.
