@@ -53,8 +53,6 @@ pub struct HttpSink {
     client: Client,
     connector: Connector,
     uri: Uri,
-    /// For people.
-    shown: String,
     /// With placeholders in the place of secrets.
     headers: HeaderMap,
     vault: Vault,
@@ -87,7 +85,6 @@ impl HttpSink {
             connector: client::connector(rules.clone(), limits, ca_file)?,
             client: client::build(rules, limits, ca_file)?,
             feed: options.feed.clone(),
-            shown: Self::shown(&options.url),
             uri,
             headers,
             vault,
@@ -107,6 +104,10 @@ impl HttpSink {
             _ => "/…",
         };
         Origin::of(&uri).map_or("…".to_owned(), |origin| format!("{origin}{rest}"))
+    }
+
+    fn place(&self) -> String {
+        Self::shown(&self.uri.to_string())
     }
 
     /// Sends some lines of a batch, and says what came of it.
@@ -196,9 +197,10 @@ impl HttpSink {
     /// What an answer means that is no success.
     fn judge(&self, head: &Parts, words: &str) -> Result<Verdict> {
         let status = head.status;
+        let place = self.place();
         let said = match words.is_empty() {
-            true => format!("`{}` answers {status}", self.shown),
-            false => format!("`{}` answers {status}: {words}", self.shown),
+            true => format!("`{place}` answers {status}"),
+            false => format!("`{place}` answers {status}: {words}"),
         };
         match status {
             StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => Ok(Verdict::Refused(said)),
@@ -221,7 +223,7 @@ impl HttpSink {
 
     fn unavailable(&self, reason: &str) -> Error {
         let reason = self.vault.clean(reason);
-        busy(format!("`{}` can't be reached: {reason}", self.shown))
+        busy(format!("`{}` can't be reached: {reason}", self.place()))
             .hint("see whether it runs, and `sink.url`; nothing is lost meanwhile")
     }
 }
