@@ -315,6 +315,7 @@ mod tests {
         let many: Vec<TypeCount> = (0..7).map(|n| count(&format!("t{n}"), 10 - n)).collect();
         assert_eq!(top(&many), " (t0 10, t1 9, t2 8, t3 7, t4 6, 2 more types)");
     }
+
     #[test]
     fn what_is_counted_and_what_was_read() {
         let mut progress = Progress {
