@@ -290,8 +290,8 @@ impl Account for Ledger {
         if let Some(settled) = settled {
             self.advance(settled);
         }
-        for id in self.undated.end(undated, self.position) {
-            self.tiles.take_undated(id, self.position);
+        for passed in self.undated.end(undated, self.position) {
+            self.tiles.take_undated(passed.id, passed.place);
         }
     }
 }

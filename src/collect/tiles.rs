@@ -145,11 +145,16 @@ impl Tiles {
         self.open.ids.insert(id.at(None));
     }
 
-    /// One that is a row of its own, somewhere before the position.
-    pub fn take_undated(&mut self, id: Identity, position: i64) {
+    /// One that is a row of its own, and lies before what JumpCloud answers from
+    /// `place` on: in the open tile, unless that begins no earlier.
+    pub fn take_undated(&mut self, id: Identity, place: i64) {
+        self.trim(place);
+        if place <= self.open.from {
+            return;
+        }
         self.note_undated(id);
         self.open.rows += 1;
-        self.last = self.last.max(position);
+        self.last = self.last.max(place);
     }
 
     /// Closes the open tile just before the position, if an edge can lie there.

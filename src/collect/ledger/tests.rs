@@ -147,6 +147,30 @@ fn no_edge_lies_where_an_undated_record_may() {
     }
 }
 
+/// After so long a time without a row that the open tile begins at the horizon.
+#[test]
+fn an_undated_record_of_before_the_horizon_is_in_no_tile() {
+    let mut ledger = Ledger::new(0);
+    ledger.begin(Scope::default());
+    ledger.note(None, A);
+    ledger.end(&[A], Some(1_000));
+    ledger.begin(Scope {
+        oldest: 50_000,
+        ..Scope::default()
+    });
+    ledger.end(&[], Some(60_000));
+    assert!(!ledger.knows(None, A));
+    assert_eq!(ledger.tiles().open().0.rows, 0);
+    // The horizon lies before it.
+    let mut ledger = Ledger::new(0);
+    ledger.begin(Scope::default());
+    ledger.note(None, A);
+    ledger.end(&[A], Some(1_000));
+    ledger.begin(Scope::default());
+    ledger.end(&[], Some(60_000));
+    assert_eq!(ledger.tiles().open().0.rows, 1);
+}
+
 #[test]
 fn future_ids_are_counted() {
     let mut ledger = Ledger::new(0);

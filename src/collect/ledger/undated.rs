@@ -139,10 +139,10 @@ impl Undated {
         })
     }
 
-    /// The walk has read everything from the position on, these after the last
+    /// The walk has read everything from where it began, these after the last
     /// event. Takes out those that it did not meet and that have no place: they
-    /// lie before the position.
-    pub(super) fn end(&mut self, last: &[Identity], position: i64) -> Vec<Identity> {
+    /// lie before its beginning.
+    pub(super) fn end(&mut self, last: &[Identity], position: i64) -> Vec<Passed> {
         self.unsure.extend(last);
         let mut passed = Vec::new();
         for (place, id) in self.ordered.split_off(&(OUTSIDE, Identity::MIN)) {
@@ -151,7 +151,11 @@ impl Undated {
                 OUTSIDE => OUTSIDE,
                 _ if !self.unsure.contains(&id) => {
                     self.places.remove(&id);
-                    passed.push(id);
+                    passed.push(Passed {
+                        id,
+                        place: self.begun,
+                        is_read: false,
+                    });
                     continue;
                 }
                 UNPLACED => OUTSIDE + position.max(1),
