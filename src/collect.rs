@@ -68,6 +68,8 @@ pub struct Collector {
     /// Sent as `x-org-id`, if the settings name organisations.
     requested: Option<String>,
     owner: Owner,
+    /// Which events are chosen.
+    selection: u32,
     slot: Slot,
     /// None until a start was resolved against JumpCloud's clock.
     memory: Option<Memory>,
@@ -183,6 +185,7 @@ impl Collector {
             slot: Slot::new(requested.as_deref()),
             requested,
             owner,
+            selection: changes::selection(settings.event_types),
             memory: None,
             stored: false,
             work: Work::None,

@@ -69,16 +69,15 @@ impl Collector {
         let Some(memory) = &mut self.memory else {
             return;
         };
-        let selection = Some(fingerprint(shared.settings.event_types, ROWS));
-        let before = std::mem::replace(&mut memory.selection, selection).map(renewed);
-        if before.is_some() && before != selection {
+        let before = memory.selection.replace(self.selection).map(renewed);
+        if before.is_some_and(|before| before != self.selection) {
             memory.reselect();
             self.audit = None;
             let all = EventTypes {
                 login: true,
                 admin: true,
             };
-            let message = match before == Some(fingerprint(all, ROWS)) {
+            let message = match before == Some(selection(all)) {
                 true => "fewer event types are selected than before".to_owned(),
                 false => format!(
                     "other event types are selected or mapped than before; those that are new are complete from {}",
@@ -110,6 +109,11 @@ impl Collector {
 /// The settings that say how far back is read.
 fn reach(settings: &Settings) -> String {
     format!("{:?} within {:?}", settings.start, settings.retention)
+}
+
+/// What stands for the events that these types choose, of those that are mapped.
+pub(super) fn selection(types: EventTypes) -> u32 {
+    fingerprint(types, ROWS)
 }
 
 /// What stands for a selection in states of before `fingerprint` went by the
