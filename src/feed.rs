@@ -209,6 +209,13 @@ impl Feed {
         if self.unacked.is_some() {
             return Err(out_of_order("poll before the last batch was acked"));
         }
+        // With none of something nothing would ever come.
+        let limits = Limits {
+            max_wait: limits.max_wait.max(1),
+            max_bytes: limits.max_bytes.max(1),
+            max_events: limits.max_events.max(1),
+            ..limits
+        };
         let until = reading.monotonic.saturating_add(limits.max_wait);
         self.polling = Some(Polling {
             limits,

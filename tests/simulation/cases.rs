@@ -235,3 +235,15 @@ fn a_failure_says_until_when_nothing_is_lost() {
         assert!(told(&hints), "{hints:?}");
     }
 }
+
+#[test]
+fn a_poll_that_asks_for_nothing_brings_something_all_the_same() {
+    let mut world = World::of(events(0, 5, EPOCH, 1), "");
+    world.limit_to_nothing();
+    for _ in 0..10_000 {
+        if world.poll_once().unwrap().idle {
+            break;
+        }
+    }
+    assert_eq!(world.emitted.len(), 5);
+}

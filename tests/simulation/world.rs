@@ -214,6 +214,12 @@ impl World {
         self.limits.max_wait = 60_000;
     }
 
+    /// Polls ask for nothing at all: neither time nor events.
+    pub fn limit_to_nothing(&mut self) {
+        self.limits.max_wait = 0;
+        self.limit_events(0, 0);
+    }
+
     pub fn limit_events(&mut self, max_events: usize, max_bytes: usize) {
         (self.limits.max_events, self.limits.max_bytes) = (max_events, max_bytes);
     }

@@ -93,12 +93,12 @@ impl World {
         assert_eq!(counters.received, sum, "the counts add up");
         assert_eq!(counters.emitted as usize, batch.index.len());
         let rejected: usize = batch.rejected.iter().map(|record| record.bytes.len()).sum();
-        let one = batch.index.len() + batch.rejected.len() == 1;
+        let number = batch.index.len() + batch.rejected.len();
         assert!(
-            one || batch.events.len() + rejected <= self.limits.max_bytes,
+            number == 1 || batch.events.len() + rejected <= self.limits.max_bytes,
             "the bound on bytes holds"
         );
-        assert!(batch.index.len() + batch.rejected.len() <= self.limits.max_events);
+        assert!(number <= self.limits.max_events.max(1));
         let length: usize = batch.index.iter().map(|entry| entry.length).sum();
         assert_eq!(length, batch.events.len());
         for entry in &batch.index {
