@@ -77,10 +77,19 @@ struct Member {
     collector: Collector,
     /// Nothing is to be read before this monotonic time, in ms.
     due: u64,
+    /// It has caught up in a run that is to end, and waits for the others.
+    caught: bool,
     /// A failure that no poll has reported yet.
     failure: Option<Error>,
     /// How it failed since it last got anywhere; a finding said so.
     failed: Option<Error>,
+}
+
+impl Member {
+    /// Whether there is nothing to ask of it now.
+    fn rests(&self, drain: bool, reading: Reading) -> bool {
+        self.due > reading.monotonic || drain && self.caught
+    }
 }
 
 /// A poll under way.
@@ -114,6 +123,7 @@ impl Feed {
         let member = |requested| Member {
             collector: Collector::new(&settings, requested),
             due: 0,
+            caught: false,
             failure: None,
             failed: None,
         };
@@ -228,7 +238,7 @@ impl Feed {
             turns.find(|n| self.members.get(*n).is_some_and(wanted))
         };
         let next = first(&|member| member.failure.is_some())
-            .or_else(|| first(&|member| member.due <= reading.monotonic));
+            .or_else(|| first(&|member| !member.rests(limits.drain, reading)));
         match next {
             Some(next) => self.turn = next,
             None => self.finish(Ok(())),
@@ -245,8 +255,12 @@ impl Feed {
 
     /// The result of a poll that is done.
     pub fn take_batch(&mut self, reading: Reading) -> Result<Batch> {
-        let polling = self.polling.take();
-        let Some(result) = polling.and_then(|polling| polling.result) else {
+        let Some(Polling {
+            limits,
+            result: Some(result),
+            ..
+        }) = self.polling.take()
+        else {
             return Err(out_of_order("no poll has ended"));
         };
         result?;
@@ -264,7 +278,7 @@ impl Feed {
             batch.progress = member.collector.progress(now);
         }
         batch.checkpoint = self.acked + 1;
-        batch.next = self.next_poll(reading);
+        batch.next = self.next_poll(limits.drain, reading);
         self.unacked = Some(self.turn);
         self.turn = (self.turn + 1) % self.members.len().max(1);
         Ok(batch)
@@ -322,7 +336,7 @@ impl Feed {
         for member in &mut self.members {
             self.dropped.extend(member.collector.abandon());
             member.collector.rewind(to);
-            (member.due, member.failure) = (0, None);
+            (member.due, member.caught, member.failure) = (0, false, None);
             writes.extend(member.collector.write(self.acked));
         }
         Ok(writes)

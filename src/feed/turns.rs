@@ -59,8 +59,6 @@ impl Feed {
                 return Step::Done;
             };
             if let Some(error) = member.failure.take() {
-                // The host waits now; then all are asked again.
-                self.members.iter_mut().for_each(|member| member.due = 0);
                 self.finish(Err(error));
                 continue;
             }
@@ -75,7 +73,7 @@ impl Feed {
                         .monotonic
                         .saturating_add(self.settings.poll_interval);
                     if let Some(member) = self.members.get_mut(self.turn) {
-                        (member.due, member.failed) = (due, None);
+                        (member.due, member.caught, member.failed) = (due, limits.drain, None);
                     }
                     self.finish(Ok(()));
                 }
@@ -119,18 +117,31 @@ impl Feed {
             return self.finish(Ok(()));
         }
         self.batch.find(Kind::OrganizationFailed, error.in_full());
-        (member.due, member.failed) = (due, Some(error));
-        if self.members.iter().all(|member| member.failed.is_some()) {
-            let failed = self
-                .members
-                .iter_mut()
-                .filter_map(|member| member.failed.take());
-            let error = Error::of_all(failed);
-            if let Some(member) = self.members.get_mut(self.turn) {
-                member.failure = error;
-            }
-        }
+        (member.due, member.caught, member.failed) = (due, false, Some(error));
         self.finish(Ok(()));
+    }
+
+    /// The failures of organisations are the feed's if all of them failed; in a
+    /// run that is to end also if the others have nothing left to do, and one may
+    /// pass by itself. The host waits then, and they are asked again.
+    fn gather(&mut self, drain: bool, reading: Reading) {
+        let is_failed = |member: &Member| member.failed.is_some();
+        let may_pass = |member: &Member| member.failed.as_ref().is_some_and(Error::may_pass);
+        let rests = |member: &Member| member.rests(drain, reading);
+        let members = &mut self.members;
+        let is_stuck = drain && members.iter().all(rests) && members.iter().any(may_pass);
+        if !is_stuck && !members.iter().all(is_failed) {
+            return;
+        }
+        let failed = members.iter_mut().filter_map(|member| {
+            let error = member.failed.take()?;
+            member.due = 0;
+            Some(error)
+        });
+        let error = Error::of_all(failed);
+        if let Some(member) = members.get_mut(self.turn) {
+            member.failure = error;
+        }
     }
 
     /// The poll ends without a failure: if it brought something, one before is
@@ -151,20 +162,22 @@ impl Feed {
     }
 
     /// Idle only if nothing is open and nobody is due.
-    pub(super) fn next_poll(&self, reading: Reading) -> Next {
-        let open = |member: &Member| {
-            member.failure.is_some() || !member.collector.open_requests().is_empty()
+    pub(super) fn next_poll(&mut self, drain: bool, reading: Reading) -> Next {
+        self.gather(drain, reading);
+        let is_busy = |member: &Member| {
+            member.failure.is_some()
+                || !member.rests(drain, reading)
+                || !member.collector.open_requests().is_empty()
         };
-        let due = self
-            .members
-            .iter()
-            .map(|member| member.due)
-            .min()
-            .unwrap_or_default();
-        if self.members.iter().any(open) || due <= reading.monotonic {
+        if self.members.iter().any(is_busy) {
             return Next::More;
         }
-        Next::Idle(due - reading.monotonic)
+        let mut due = u64::MAX;
+        for member in &mut self.members {
+            member.caught = false;
+            due = due.min(member.due);
+        }
+        Next::Idle(due.saturating_sub(reading.monotonic))
     }
 
     /// Whose turn it is, and what all of them share.

@@ -178,3 +178,32 @@ fn organisations_are_collected_side_by_side() {
         assert_same_lines(&feed.lines(), &tenant.expected());
     }
 }
+
+#[test]
+fn a_run_is_not_done_while_one_organisation_of_several_fails() {
+    let recipe = Recipe {
+        organizations: 2,
+        ..Recipe::new(500, now_ms()).settled()
+    };
+    let tenant = Tenant::of(&recipe);
+    let ids = [0, 1].map(jumpcloud_simulator::organization_id);
+    let feed = Feed::of(&tenant);
+    feed.edit(
+        r#"start = "2d""#,
+        &format!(r#"start = "2d", poll_interval = "1s", org_ids = {ids:?}"#),
+    );
+    tenant.fault(&format!("status=503,retry-after=1,org={}", ids[0]));
+    let ran = feed.once().output().expect_code(4);
+    assert!(ran.stderr.contains("tried 5 times"), "{}", ran.stderr);
+    let of_other: Vec<_> = tenant
+        .selected()
+        .into_iter()
+        .filter(|event| *event.organization == *ids[1])
+        .collect();
+    assert_same_lines(&feed.lines(), &transformed(&of_other));
+
+    tenant.heal();
+    tenant.fault(&format!("status=503,retry-after=1,next=2,org={}", ids[0]));
+    feed.once().output().expect_code(0);
+    assert_same_lines(&feed.lines(), &tenant.expected());
+}

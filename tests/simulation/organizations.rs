@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use jumpcloud::finding::Kind;
-use jumpcloud_simulator::{Event, organization_id};
+use jumpcloud_simulator::{Event, Fault, RetryAfter, Rule, When, organization_id};
 
 use crate::events::{event, events};
 use crate::world::{EPOCH, Said, World};
@@ -194,6 +194,68 @@ fn organisations_that_fail_one_after_the_other_stop_nobody() {
         count += said.events * usize::from(said.partition == organization_id(0));
         world.wait_minutes(1);
     }
+}
+
+/// JumpCloud can't answer requests of the first organisation.
+fn busy(world: &mut World, when: When) {
+    let fault = Fault::Status {
+        status: 503,
+        retry_after: RetryAfter::Absent,
+    };
+    let rule = Rule::new(fault).of(&organization_id(0)).when(when);
+    world.model.faults.add(rule);
+}
+
+#[test]
+fn a_run_that_is_to_end_asks_again_whoever_failed() {
+    let mut world = two(2);
+    world.drain();
+    busy(&mut world, When::Next(2));
+    for _ in 0..2 {
+        let error = world.poll_all().unwrap_err();
+        assert_eq!(error.code(), "unavailable");
+        assert_eq!(world.emitted.len(), 35, "the other one is read meanwhile");
+    }
+    assert_eq!(world.poll_all().unwrap().events, 25);
+    world.check();
+}
+
+/// However short the cycles and long the waits are: whoever has caught up in it
+/// is not asked again, and what it would bring is no sign of life of the others.
+#[test]
+fn a_run_that_is_to_end_fails_as_long_as_one_organisation_does() {
+    let both = [organization_id(0), organization_id(1)];
+    let mut world = two(2);
+    world.reopen_with(&format!(
+        r#"{{"org_ids": {both:?}, "poll_interval": "1s"}}"#
+    ));
+    world.drain();
+    busy(&mut world, When::Always);
+    assert_eq!(world.poll_all().unwrap_err().code(), "unavailable");
+    assert_eq!(world.emitted.len(), 35);
+    for _ in 0..5 {
+        world.wait_minutes(1);
+        let said = world.poll_once().unwrap();
+        assert_eq!((said.partition, said.idle), (organization_id(0), false));
+        assert_eq!(world.poll_once().unwrap_err().code(), "unavailable");
+    }
+    world.model.faults.clear();
+    assert_eq!(world.poll_all().unwrap().events, 25);
+    // The next run asks both.
+    let now = world.now();
+    world.model.add_events(events(1, 5, now - 1_000, 1));
+    assert_eq!(world.poll_all().unwrap().events, 5);
+    world.check();
+}
+
+/// To ask again would be of no use.
+#[test]
+fn a_run_that_is_to_end_does_not_wait_for_whoever_is_refused() {
+    let mut world = two(2);
+    world.drain();
+    world.model.organizations[0].entitled = false;
+    let said = world.poll_all().unwrap();
+    assert_eq!((said.events, said.findings.len()), (35, 1), "{said:?}");
 }
 
 #[test]

@@ -214,6 +214,11 @@ impl World {
         self.limits.max_wait = 60_000;
     }
 
+    /// Polls are those of a run that is to end.
+    pub fn drain(&mut self) {
+        self.limits.drain = true;
+    }
+
     /// Polls ask for nothing at all: neither time nor events.
     pub fn limit_to_nothing(&mut self) {
         self.limits.max_wait = 0;

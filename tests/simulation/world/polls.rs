@@ -89,7 +89,7 @@ impl World {
     /// Polls as one does who means to stop, until nothing can be missing: a
     /// count may need a second look.
     pub fn settle(&mut self) {
-        self.limits.drain = true;
+        self.drain();
         for _ in 0..3 {
             self.now += 300_000;
             self.poll_until_idle();
