@@ -192,7 +192,7 @@ impl Settings {
                 login: event_types.iter().any(|name| name == "login"),
                 admin: event_types.iter().any(|name| name == "admin"),
             },
-            org_ids: reader.take("org_ids", value::texts),
+            org_ids: reader.take("org_ids", value::organizations),
             start: reader.take("start", value::start),
             retention: reader
                 .take("retention_days", value::integer)

@@ -180,3 +180,13 @@ fn what_is_no_object_is_a_problem_of_all_settings() {
     assert_eq!(problems("[]"), ["settings: not a JSON object"]);
     assert!(problems("{").concat().starts_with("settings: not JSON"));
 }
+
+#[test]
+fn an_organisation_is_the_same_in_capitals() {
+    let settings = Settings::parse(r#"{"org_ids": ["5A2AF2A82CF2B0010053EA41"]}"#).unwrap();
+    assert_eq!(settings.org_ids, ["5a2af2a82cf2b0010053ea41"]);
+    assert_eq!(
+        problems(r#"{"org_ids": ["5a2af2a82cf2b0010053ea41", "5A2AF2A82CF2B0010053EA41"]}"#),
+        ["org_ids[1]: `5A2AF2A82CF2B0010053EA41` stands there twice"]
+    );
+}

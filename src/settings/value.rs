@@ -129,18 +129,18 @@ fn check_list(
         return;
     };
     for (n, item) in items.iter().enumerate() {
-        let place = format!("{name}[{n}]");
-        if items.iter().take(n).any(|before| before == item) {
-            problems.push(Problem::new(
-                place,
-                format!("{} stands there twice", shown(item)),
-            ));
-        } else if let Some(problem) = check(item) {
-            problems.push(Problem {
-                setting: place,
-                ..problem
-            });
-        }
+        let twice = || {
+            let is_same = |before: &Value| match (before.as_str(), item.as_str()) {
+                (Some(before), Some(item)) => before.eq_ignore_ascii_case(item),
+                _ => before == item,
+            };
+            let before = items.iter().take(n).any(is_same);
+            before.then(|| Problem::new("", format!("{} stands there twice", shown(item))))
+        };
+        problems.extend(check(item).or_else(twice).map(|problem| Problem {
+            setting: format!("{name}[{n}]"),
+            ..problem
+        }));
     }
 }
 
@@ -195,6 +195,12 @@ pub fn text(value: &Value) -> Option<String> {
 /// Reads a list of texts.
 pub fn texts(value: &Value) -> Option<Vec<String>> {
     value.as_array()?.iter().map(text).collect()
+}
+
+/// Reads a list of organisation ids, in the case in which JumpCloud gives them.
+pub fn organizations(value: &Value) -> Option<Vec<String>> {
+    let ids = texts(value)?.into_iter();
+    Some(ids.map(|id| id.to_ascii_lowercase()).collect())
 }
 
 /// Reads a whole number.
