@@ -130,7 +130,7 @@ pub struct Progress {
     pub reconciled: Option<(u64, u64)>,
     /// About how many events are not read yet.
     pub backlog: Option<u64>,
-    /// How late the late events were.
+    /// How late the late events were found.
     pub lateness: Option<Quantiles>,
 }
 

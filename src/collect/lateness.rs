@@ -1,4 +1,5 @@
-//! How late events become visible that come after all of their time was read.
+//! How late events were found that came after all of their time was read: later
+//! than they became visible, by the time to the next audit.
 //!
 //! Nobody has published it; so it is measured. Times are counted in classes of
 //! a quarter of an octave: any quantile is known to 19 %, in a few numbers.
@@ -11,7 +12,7 @@ const FINE: u32 = 4;
 /// The last class takes what is later.
 const CLASSES: u32 = 40 * FINE;
 
-/// Counts of late events by how late they were.
+/// Counts of late events by how late they were found.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Lateness {
     /// By class; those at the end that are empty aren't there.
@@ -23,18 +24,18 @@ pub struct Lateness {
 /// What is told of it: times in ms.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Quantiles {
-    /// So many were late.
+    /// So many were late:
     pub events: u64,
-    /// Half of them by no more than this,
+    /// half of them were found no later than this,
     pub p50: u64,
-    /// 99 of 100 by no more than this,
+    /// 99 of 100 no later than this,
     pub p99: u64,
-    /// and none by more than this.
+    /// and none later than this.
     pub max: u64,
 }
 
 impl Lateness {
-    /// An event is so late, in ms.
+    /// An event was found so late, in ms.
     pub fn note(&mut self, ms: i64) {
         let ms = u64::try_from(ms).unwrap_or(0);
         self.max = self.max.max(ms);
