@@ -36,6 +36,9 @@ const INLINE: usize = 24 << 10;
 /// for the next one.
 const MAX_DELETES: u64 = 4_096;
 
+/// So many runs of obsolete keys are named in the head itself.
+const NAMED: usize = 1_024;
+
 /// What is longer is cut into values of so many bytes.
 const VALUE: usize = 192 << 10;
 
@@ -184,8 +187,10 @@ impl Slot {
     }
 
     /// The whole state.
-    pub fn finish(&self, restoring: Restoring) -> Result<Restored, Error> {
-        restoring.finish().ok_or_else(|| self.corrupt())
+    pub fn finish(&mut self, restoring: Restoring) -> Result<Restored, Error> {
+        let (restored, obsolete) = restoring.finish().ok_or_else(|| self.corrupt())?;
+        self.obsolete.extend(obsolete);
+        Ok(restored)
     }
 
     /// The writes that make this the stored state.
@@ -200,6 +205,9 @@ impl Slot {
         let (gone, _) = tiles::split(self.obsolete.clone(), MAX_DELETES);
         self.obsolete.extend(waiting);
         self.obsolete = tiles::merge(std::mem::take(&mut self.obsolete));
+        let (named, more) = self.obsolete.split_at(NAMED.min(self.obsolete.len()));
+        let obsolete = named.iter().map(|keys| (keys.first, keys.last)).collect();
+        let more_obsolete = table::encode_keys(more);
         let head = Head {
             format: FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -212,16 +220,17 @@ impl Slot {
             selection: memory.selection,
             start_setting: memory.start.clone(),
             kept: memory.kept,
+            mixed: memory.mixed,
             audit: memory.outcome.clone(),
             lateness: memory.lateness.clone(),
             surveyed: memory.surveyed,
             warned: memory.warned,
+            obsolete,
+            more_obsolete: match more_obsolete.is_empty() {
+                true => Blob::None,
+                false => self.write_values(&more_obsolete, &mut writes),
+            },
             next: self.next,
-            obsolete: self
-                .obsolete
-                .iter()
-                .map(|keys| (keys.first, keys.last))
-                .collect(),
         };
         self.outdated = head
             .blobs()
@@ -273,6 +282,10 @@ impl Slot {
         if bytes.len() <= INLINE {
             return Blob::Inline(BASE64.encode(bytes));
         }
+        self.write_values(&bytes, writes)
+    }
+
+    fn write_values(&mut self, bytes: &[u8], writes: &mut Vec<Write>) -> Blob {
         let values = bytes.chunks(VALUE);
         Blob::Keys(
             values
@@ -300,14 +313,16 @@ impl Restoring {
         self.wanted.last().map(String::as_str)
     }
 
-    fn finish(mut self) -> Option<Restored> {
+    /// The state, and the obsolete keys that the head itself does not name.
+    fn finish(mut self) -> Option<(Restored, Vec<Keys>)> {
         let ledger = read_ledger(&self.head.ledger, &mut self.values)?;
         let fill = match &self.head.fill {
             Some(fill) => Some(read_fill(fill, &mut self.values)?),
             None => None,
         };
         let head = self.head;
-        Some(Restored {
+        let obsolete = table::decode_keys(&head.more_obsolete.read(&mut self.values)?)?;
+        let restored = Restored {
             owner: Owner {
                 origin: head.origin,
                 organization: head.organization,
@@ -320,12 +335,14 @@ impl Restoring {
                 selection: head.selection,
                 start: head.start_setting,
                 kept: head.kept,
+                mixed: head.mixed,
                 outcome: head.audit,
                 lateness: head.lateness,
                 surveyed: head.surveyed,
                 warned: head.warned,
             },
-        })
+        };
+        Some((restored, obsolete))
     }
 }
 

@@ -13,7 +13,7 @@ pub(crate) struct Timestamp {
 
 impl Timestamp {
     /// Strict: four digits of year, `T` or `t`, `Z`, `z` or `±hh:mm` or nothing. A leap second counts
-    /// as the second before it.
+    /// as the last millisecond before it, and so stays in its place among others.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let [
             y1,
@@ -45,16 +45,15 @@ impl Timestamp {
             number(&[*mo1, *mo2])?.unsigned_abs(),
             number(&[*d1, *d2])?.unsigned_abs(),
         )?;
-        let second = match number(&[*s1, *s2])? {
-            60 => 59,
-            second => second,
-        };
+        let second = number(&[*s1, *s2])?;
+        let is_leap = second == 60;
         let time = date.and_hms_opt(
             number(&[*h1, *h2])?.unsigned_abs(),
             number(&[*m1, *m2])?.unsigned_abs(),
-            second.unsigned_abs(),
+            second.unsigned_abs() - u32::from(is_leap),
         )?;
         let (millis, zone) = fraction(rest)?;
+        let millis = if is_leap { 999 } else { millis };
         let offset = offset(zone)?;
         let utc = time.and_utc().timestamp_millis() + millis;
         Some(Self {
@@ -152,7 +151,7 @@ mod tests {
         );
         assert_eq!(
             read("2016-12-31T23:59:60.5Z"),
-            read("2016-12-31T23:59:59.5Z")
+            read("2016-12-31T23:59:59.999Z")
         );
         for text in [
             "2023-02-29T00:00:00Z",

@@ -26,6 +26,8 @@ pub struct Head {
     pub start_setting: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<i64>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mixed: bool,
     pub audit: Outcome,
     pub lateness: Lateness,
     pub surveyed: Option<i64>,
@@ -33,6 +35,9 @@ pub struct Head {
     pub warned: Option<i64>,
     pub next: u64,
     pub obsolete: Vec<(u64, u64)>,
+    /// Those for which there is no room in the head.
+    #[serde(default, skip_serializing_if = "Blob::is_none")]
+    pub more_obsolete: Blob,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -74,10 +79,15 @@ impl Head {
         iter::once(&self.ledger)
             .chain(fills.map(|fill| &fill.ledger))
             .flat_map(|ledger| [&ledger.ids, &ledger.tiles])
+            .chain([&self.more_obsolete])
     }
 }
 
 impl Blob {
+    pub fn is_none(&self) -> bool {
+        matches!(self, Self::None)
+    }
+
     pub fn numbers(&self) -> impl Iterator<Item = u64> {
         let numbers = match self {
             Self::Keys(numbers) => numbers.as_slice(),

@@ -1,4 +1,4 @@
-//! The table of tiles in few bytes: some 13 each. Numbers are written in groups
+//! The table of tiles in few bytes: some 13 each; and runs of keys. Numbers are written in groups
 //! of 7 bits, the lowest first; times and keys as the distance to the one
 //! before.
 
@@ -36,6 +36,27 @@ pub fn decode(bytes: &[u8]) -> Option<Tiles> {
     Some(Tiles::restore(closed, open, i64::from_be_bytes(*last)))
 }
 
+/// Runs of keys as they are stored; of none, no bytes.
+pub fn encode_keys(keys: &[Keys]) -> Vec<u8> {
+    let mut out = Writer::default();
+    if !keys.is_empty() {
+        out.keys(keys);
+    }
+    out.bytes
+}
+
+/// Runs of keys as they were stored; none: they are corrupt.
+pub fn decode_keys(bytes: &[u8]) -> Option<Vec<Keys>> {
+    let mut from = Reader {
+        bytes,
+        ..Reader::default()
+    };
+    match bytes.is_empty() {
+        true => Some(Vec::new()),
+        false => from.keys(),
+    }
+}
+
 #[derive(Default)]
 struct Writer {
     bytes: Vec<u8>,
@@ -60,8 +81,12 @@ impl Writer {
         self.signed(tile.unhealed);
         let (stored, count, _) = tile.ids.parts();
         self.number(count);
-        self.number(stored.len() as u64);
-        for keys in stored {
+        self.keys(stored);
+    }
+
+    fn keys(&mut self, keys: &[Keys]) {
+        self.number(keys.len() as u64);
+        for keys in keys {
             self.signed(keys.first.wrapping_sub(self.key).cast_signed());
             self.number(keys.last.wrapping_sub(keys.first));
             self.key = keys.last;
@@ -90,13 +115,7 @@ impl Reader<'_> {
         let surplus = self.signed()?;
         let unhealed = self.signed()?;
         let count = self.number()?;
-        let mut stored = Vec::new();
-        for _ in 0..self.number()? {
-            let first = self.key.wrapping_add(self.signed()?.cast_unsigned());
-            let last = first.wrapping_add(self.number()?);
-            self.key = last;
-            stored.push(Keys { first, last });
-        }
+        let stored = self.keys()?;
         Some(Tile {
             from,
             to,
@@ -106,6 +125,17 @@ impl Reader<'_> {
             stale: rows & 1 == 1,
             ids: Ids::restore(stored, count, Vec::new()),
         })
+    }
+
+    fn keys(&mut self) -> Option<Vec<Keys>> {
+        let mut keys = Vec::new();
+        for _ in 0..self.number()? {
+            let first = self.key.wrapping_add(self.signed()?.cast_unsigned());
+            let last = first.wrapping_add(self.number()?);
+            self.key = last;
+            keys.push(Keys { first, last });
+        }
+        Some(keys)
     }
 
     fn signed(&mut self) -> Option<i64> {

@@ -20,7 +20,10 @@ fn apply(store: &mut BTreeMap<String, Vec<u8>>, writes: &[Write]) {
 }
 
 fn read(store: &BTreeMap<String, Vec<u8>>) -> Result<Restored, Error> {
-    let mut slot = Slot::new(None);
+    restore(&mut Slot::new(None), store)
+}
+
+fn restore(slot: &mut Slot, store: &BTreeMap<String, Vec<u8>>) -> Result<Restored, Error> {
     let mut restoring = slot.read_head(&store[slot.head_key()])?.unwrap();
     while let Some(key) = restoring.wants() {
         let value = store.get(key).cloned();
@@ -259,15 +262,39 @@ fn nothing_of_format_2_stays_behind() {
     let head = format_2(10_000, "[5000,7]", &[9_998, 9_999]);
     store.insert("head".to_owned(), head);
     for sequence in 10..14 {
+        let mut slot = Slot::new(None);
         let Restored {
             owner, mut memory, ..
-        } = read(&store).unwrap();
-        let mut slot = Slot::new(None);
-        slot.read_head(&store["head"]).unwrap();
+        } = restore(&mut slot, &store).unwrap();
         let writes = slot.write(&owner, sequence, &mut memory);
         assert!(writes.len() < 10_000, "a few at a time");
         apply(&mut store, &writes);
     }
+    let memory = read(&store).unwrap().memory;
+    assert_eq!(store.len(), 1 + named(&memory, &store["head"]));
+}
+
+/// As when a shorter horizon, or a rewind, takes most tiles at once: other keys
+/// lay between theirs.
+#[test]
+fn very_many_obsolete_keys_go_a_few_at_a_time() {
+    let keys = |number: &u64| format!("head.ids.{number}");
+    let mut slot = Slot::new(None);
+    slot.next = 200_000;
+    let mut store: BTreeMap<_, _> = (0..100_000).map(|n| (keys(&(2 * n)), Vec::new())).collect();
+    let mut memory = memory(10);
+    let dropped = (0..100_000).map(|n| Keys::one(2 * n)).collect();
+    memory.ledger.tiles_mut().drop_keys(dropped);
+    let mut writes = slot.write(&owner(), 1, &mut memory);
+    for sequence in 2..40 {
+        assert!(writes.len() < 10_000, "a few at a time");
+        apply(&mut store, &writes);
+        // Each time after a restart.
+        slot = Slot::new(None);
+        let mut restored = restore(&mut slot, &store).unwrap();
+        writes = slot.write(&owner(), sequence, &mut restored.memory);
+    }
+    apply(&mut store, &writes);
     let memory = read(&store).unwrap().memory;
     assert_eq!(store.len(), 1 + named(&memory, &store["head"]));
 }

@@ -86,6 +86,7 @@ impl From<HeadV1> for Head {
             selection: None,
             start_setting: None,
             kept: None,
+            mixed: false,
             audit: Outcome::default(),
             lateness: Lateness::default(),
             surveyed: None,
@@ -95,6 +96,7 @@ impl From<HeadV1> for Head {
                 .iter()
                 .map(|number| (*number, *number))
                 .collect(),
+            more_obsolete: Blob::None,
         }
     }
 }
