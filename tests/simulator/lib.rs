@@ -78,7 +78,7 @@ pub use faults::{Fault, Faults, RetryAfter, Rule, When, Wire};
 pub use fixtures::published_events;
 pub use generate::{Generator, Recipe, organization_id};
 pub use model::{
-    Access, Answer, Behaviour, DEFAULT_KEY, DEFAULT_SERVICE_ACCOUNT, EndTime, Endpoint, ExpiresIn,
-    ForeignCursor, Model, Organization, Request, Stats,
+    Access, Always, Answer, Behaviour, DEFAULT_KEY, DEFAULT_SERVICE_ACCOUNT, EndTime, Endpoint,
+    ExpiresIn, ForeignCursor, Model, Organization, Request, Stats,
 };
 pub use server::{Config, Seen, Simulator};

@@ -26,7 +26,7 @@ use crate::fixtures::published_events;
 use crate::generate::{Recipe, organization_id};
 pub use access::{Access, ExpiresIn};
 pub use answer::Answer;
-pub use behaviour::{Behaviour, EndTime, ForeignCursor};
+pub use behaviour::{Always, Behaviour, EndTime, ForeignCursor};
 pub use organization::Organization;
 use query::Query;
 

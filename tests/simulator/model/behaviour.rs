@@ -18,6 +18,17 @@ pub enum ForeignCursor {
     Refused,
 }
 
+/// A record that is in every answer, whatever time is asked for.
+#[derive(Clone, Debug)]
+pub struct Always {
+    /// Its JSON.
+    pub raw: &'static str,
+    /// It comes after all others, else before them.
+    pub last: bool,
+    /// Counts include it.
+    pub counted: bool,
+}
+
 /// What the documentation leaves open.
 #[derive(Clone, Debug)]
 pub struct Behaviour {
@@ -33,6 +44,8 @@ pub struct Behaviour {
     pub distinct_buckets: bool,
     /// Whether of a list of values in `search_term` only the first is honoured.
     pub search_term_first_only: bool,
+    /// A record that is in every answer.
+    pub always: Option<Always>,
 }
 
 impl Default for Behaviour {
@@ -44,6 +57,7 @@ impl Default for Behaviour {
             distinct_limit: 1000,
             distinct_buckets: false,
             search_term_first_only: false,
+            always: None,
         }
     }
 }

@@ -39,6 +39,20 @@ pub(super) fn page(
 
     let mut body = vec![b'['];
     let mut count = 0;
+    let always = |body: &mut Vec<u8>, count: &mut u64, last: bool| {
+        let here = behaviour
+            .always
+            .as_ref()
+            .filter(|always| always.last == last);
+        if let Some(always) = here {
+            if *count > 0 {
+                body.push(b',');
+            }
+            body.extend_from_slice(always.raw.as_bytes());
+            *count += 1;
+        }
+    };
+    always(&mut body, &mut count, false);
     let mut last = query.search_after;
     for row in rows {
         if count > 0 {
@@ -51,6 +65,7 @@ pub(super) fn page(
         count += 1;
         last = Some(row.cursor(query.identity));
     }
+    always(&mut body, &mut count, true);
     body.push(b']');
     let answer = Answer::json(200, body)
         .with_header("X-Result-Count", count.to_string())
@@ -75,6 +90,11 @@ pub(super) fn count(
         .range(query, behaviour.end_time)
         .filter(|row| query.takes(row, behaviour, seen_ms))
         .count();
+    let always = behaviour
+        .always
+        .as_ref()
+        .is_some_and(|always| always.counted);
+    let count = count + usize::from(always);
     Answer::json(200, format!("{{\"count\":{count}}}"))
 }
 
