@@ -34,10 +34,15 @@ impl Collector {
                 self.surveyed(answer.ok(), shared);
                 return Ok(());
             }
-            return match answer {
+            let counts = matches!(self.work, Work::Count(_));
+            let answered = match answer {
                 Ok(answer) => self.answered(&answer, shared),
                 Err(cause) => Err(refusal::failed(self.asked(shared), &cause).into()),
             };
+            if counts {
+                self.cycle.counts_fail = answered.is_err();
+            }
+            return answered;
         }
         let Work::Walk(walk, _) = &mut self.work else {
             return Ok(());
@@ -49,7 +54,10 @@ impl Collector {
             }
             Input::Head(head) => {
                 self.retention.accepted();
-                walk.head(id, &head, shared.now())?;
+                // It may have lain about while polling paused, and by a wrong clock
+                // it may be later than it is.
+                let date = head.date().map(|date| date.min(shared.now()));
+                walk.head(id, &head, date)?;
             }
             Input::Body(bytes) => walk.body(id, bytes),
             Input::End => walk.end(id),

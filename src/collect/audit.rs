@@ -10,6 +10,12 @@
 //!                                single tile ─► read it again ─► count it again
 //! ```
 //!
+//! What JumpCloud counts where nothing is, it counts everywhere: before anything
+//! is halved, that is asked, and taken off all counts.
+//!
+//! If any was read again, all are counted once more at the end: what the first
+//! count said may be no longer so, and of halves only one was counted.
+//!
 //! What differs even then, in two audits and between equal counts, is kept with
 //! the tile as known, and told once. (Once would not do: a late event that turns
 //! up while the tile is read is in the count and not in the rows.)
@@ -51,6 +57,10 @@ pub struct Audit {
     believe: bool,
     /// A count was too small.
     doubted: bool,
+    /// A tile was read again, and all are to be counted once more.
+    read: bool,
+    /// What JumpCloud counts where nothing is, once that is known.
+    offset: Option<u64>,
 }
 
 /// A time range, made of whole tiles, whose count may differ.
@@ -69,6 +79,10 @@ enum Count {
     Is(u64),
     /// It was this; then that tile was read again, and is to be counted anew.
     Was(u64),
+    /// That is to be asked once more, whatever it is.
+    Last,
+    /// That is to be asked, of a time in which nothing is.
+    Nothing,
 }
 
 /// What an audit needs next.
@@ -110,6 +124,8 @@ impl Audit {
             runs,
             believe,
             doubted: false,
+            read: false,
+            offset: None,
         }
     }
 
@@ -119,10 +135,8 @@ impl Audit {
         while let Some(suspect) = self.suspects.last().copied() {
             let Suspect { from, to, count } = suspect;
             let range = tiles.range(from, to);
-            if tiles
-                .get(from)
-                .is_some_and(|tile| tile.to == to && tile.stale)
-            {
+            let stale = tiles.get(from).filter(|tile| tile.to == to && tile.stale);
+            if stale.is_some() && !matches!(count, Count::Last) {
                 return Some(Task::Read(from));
             }
             let Count::Is(counted) = count else {
@@ -131,6 +145,15 @@ impl Audit {
             let expected = range.clone().map(Tile::expected).sum();
             match self.judge(expected, counted) {
                 Verdict::Agrees => {}
+                _ if self.offset.is_none() => {
+                    let edge = tiles.closed().back().map_or(to, |tile| tile.to);
+                    self.suspects.push(Suspect {
+                        from: edge,
+                        to: edge.saturating_add(1),
+                        count: Count::Nothing,
+                    });
+                    continue;
+                }
                 Verdict::Lags => self.doubted = true,
                 // It is no tile any more: the next audit looks at it.
                 Verdict::Differs if range.count() <= 1 && tiles.get(from).is_none() => {}
@@ -141,7 +164,18 @@ impl Audit {
             }
             self.suspects.pop();
         }
-        None
+        if !std::mem::take(&mut self.read) {
+            return None;
+        }
+        let last = |(from, to, _): &_| Suspect {
+            from: *from,
+            to: *to,
+            count: Count::Last,
+        };
+        self.suspects.extend(self.runs.iter().map(last));
+        self.suspects
+            .last()
+            .map(|suspect| Task::Count(suspect.from, suspect.to))
     }
 
     /// Takes the count that was asked for. Some: this tile still differs after
@@ -154,14 +188,21 @@ impl Audit {
         };
         match suspect.count {
             Count::Unknown => {
-                let range = (suspect.from, suspect.to);
-                let run = self.runs.iter_mut().find(|run| (run.0, run.1) == range);
-                run.into_iter().for_each(|run| run.2 = count);
+                self.note(&suspect, count);
                 self.suspects.push(known(count));
                 None
             }
+            Count::Last => {
+                self.note(&suspect, count);
+                None
+            }
+            Count::Nothing => {
+                self.offset = Some(count);
+                None
+            }
             Count::Is(whole) => {
-                let (left, right) = (known(count), known(whole.saturating_sub(count)));
+                let rest = whole.saturating_sub(count).saturating_add(self.offset());
+                let (left, right) = (known(count), known(rest));
                 let from = middle(&suspect, tiles);
                 self.suspects.push(Suspect { from, ..right });
                 self.suspects.push(Suspect { to: from, ..left });
@@ -169,6 +210,13 @@ impl Audit {
             }
             Count::Was(before) => self.after_reading(suspect.from, before, count, tiles),
         }
+    }
+
+    /// What JumpCloud counts in one of the time ranges that it is about.
+    fn note(&mut self, suspect: &Suspect, count: u64) {
+        let range = (suspect.from, suspect.to);
+        let run = self.runs.iter_mut().find(|run| (run.0, run.1) == range);
+        run.into_iter().for_each(|run| run.2 = count);
     }
 
     /// The tile was read again.
@@ -180,10 +228,11 @@ impl Audit {
         let Count::Is(counted) = suspect.count else {
             return;
         };
+        self.read = true;
         let Some(tile) = tiles.get_mut(suspect.from) else {
             return;
         };
-        if counted == tile.rows {
+        if counted.saturating_sub(self.offset()) == tile.rows {
             (tile.surplus, tile.unhealed) = (0, 0);
             return;
         }
@@ -193,8 +242,7 @@ impl Audit {
         });
     }
 
-    /// How it came out, at this time (ms since 1970 UTC). What was found to be
-    /// late is read by now, so the count of the whole is met.
+    /// How it came out, at this time (ms since 1970 UTC).
     pub fn outcome(&self, tiles: &Tiles, now: i64, last: &Outcome) -> Outcome {
         let rows = |tile: &Tile| tile.rows;
         let read = self
@@ -202,7 +250,8 @@ impl Audit {
             .iter()
             .map(|(from, to, _)| tiles.range(*from, *to).map(rows).sum::<u64>())
             .sum();
-        let counted = self.runs.iter().map(|(_, _, count)| count).sum();
+        let count = |(_, _, count): &(_, _, u64)| count.saturating_sub(self.offset());
+        let counted = self.runs.iter().map(count).sum();
         let end = self.runs.last().map(|(_, to, _)| *to);
         Outcome {
             at: Some(now),
@@ -218,10 +267,14 @@ impl Audit {
         }
     }
 
+    fn offset(&self) -> u64 {
+        self.offset.unwrap_or(0)
+    }
+
     fn judge(&self, expected: u64, counted: u64) -> Verdict {
-        match counted {
-            _ if counted == expected => Verdict::Agrees,
-            _ if counted < expected && !self.believe => Verdict::Lags,
+        match counted.saturating_sub(self.offset()) {
+            counted if counted == expected => Verdict::Agrees,
+            counted if counted < expected && !self.believe => Verdict::Lags,
             _ => Verdict::Differs,
         }
     }
@@ -235,7 +288,10 @@ impl Audit {
         tiles: &'t mut Tiles,
     ) -> Option<(&'t Tile, i64)> {
         let tile = tiles.get_mut(from)?;
-        let difference = count.cast_signed().saturating_sub(tile.rows.cast_signed());
+        let counted = count.saturating_sub(self.offset());
+        let difference = counted
+            .cast_signed()
+            .saturating_sub(tile.rows.cast_signed());
         if matches!(self.judge(tile.rows, count), Verdict::Lags) {
             (tile.surplus, self.doubted) = (0, true);
             return None;
@@ -259,6 +315,32 @@ fn middle(suspect: &Suspect, tiles: &Tiles) -> i64 {
 mod tests {
     use super::*;
     use crate::collect::tiles::Scope;
+
+    /// In the other half, which nobody counts anew.
+    #[test]
+    fn what_turns_up_within_an_audit_is_not_claimed_to_be_read() {
+        let mut tiles = Tiles::new(0);
+        tiles.set_scope(Scope {
+            now: 2_000_000,
+            ..Scope::default()
+        });
+        (0..81).for_each(|n| tiles.take(n * 1_000, 1, false));
+        assert_eq!(tiles.closed().len(), 2);
+        let mut audit = Audit::new(&tiles, false);
+        let mut counts = [81, 0, 41, 82].into_iter();
+        while let Some(task) = audit.next(&tiles) {
+            match task {
+                Task::Count(..) => drop(audit.counted(counts.next().unwrap(), &mut tiles)),
+                Task::Read(from) => {
+                    tiles.reread(from, 41, Vec::new());
+                    audit.reread(&mut tiles);
+                }
+            }
+        }
+        let outcome = audit.outcome(&tiles, 5, &Outcome::default());
+        assert_eq!((outcome.counted, outcome.read), (82, 81));
+        assert_eq!(outcome.reconciled_to, None);
+    }
 
     #[test]
     fn an_audit_ends_when_its_tiles_became_others_meanwhile() {

@@ -24,7 +24,7 @@ impl Collector {
         let start = self.begin(now, shared.settings)?;
         let reach = reach(shared.settings);
         self.reach_back(start, &reach, now);
-        self.select_anew(shared);
+        self.select_anew(now, shared);
         self.keep_within_retention(&reach, now, shared);
         Ok(())
     }
@@ -65,7 +65,8 @@ impl Collector {
     }
 
     /// Other event types are selected, or mapped.
-    fn select_anew(&mut self, shared: &mut Shared<'_>) {
+    fn select_anew(&mut self, now: i64, shared: &mut Shared<'_>) {
+        let oldest = self.scope(now, shared.settings).oldest;
         let Some(memory) = &mut self.memory else {
             return;
         };
@@ -81,7 +82,7 @@ impl Collector {
                 true => "fewer event types are selected than before".to_owned(),
                 false => format!(
                     "other event types are selected or mapped than before; those that are new are complete from {}",
-                    rfc3339(memory.ledger.tiles().start())
+                    rfc3339(memory.ledger.tiles().start().max(oldest))
                 ),
             };
             shared.batch.find(Kind::NewSelection, message);

@@ -42,11 +42,12 @@ impl Collector {
             }
             self.cycle.follow(shared.reading.monotonic);
         }
-        let need = self
-            .audit(now, shared)
-            .or_else(|| self.fill(shared))
-            .or_else(|| self.survey(now, shared));
-        if let Some(need) = need {
+        // Where counts fail, what lies before need not wait for them.
+        let need = match self.cycle.counts_fail {
+            false => self.audit(now, shared).or_else(|| self.fill(now, shared)),
+            true => self.fill(now, shared).or_else(|| self.audit(now, shared)),
+        };
+        if let Some(need) = need.or_else(|| self.survey(now, shared)) {
             self.cycle.went_on = true;
             return Ok(need);
         }
@@ -111,10 +112,13 @@ impl Collector {
             );
         }
         let mut end = None;
-        // None of them is to be read again and again: they wait for their day.
-        if ledger.after(now) >= MAX_FUTURE {
+        // None of them is to be read again and again: they wait for their day, or
+        // if very many are known, for their time.
+        let ahead = ledger.after(now);
+        if ahead >= MAX_FUTURE {
             shared.batch.find(Kind::FarFuture, FUTURE_CROWD);
-            end = Some(now.saturating_add(DAY));
+            let later = if ahead < 2 * MAX_FUTURE { DAY } else { 0 };
+            end = Some(now.saturating_add(later));
         }
         let start = ledger.position();
         Some(self.walk(start, end, Reason::Follow, shared))
@@ -189,8 +193,8 @@ impl Collector {
     }
 
     /// Reads on in what lies before, from an earlier start or in a gap.
-    fn fill(&mut self, shared: &mut Shared<'_>) -> Option<Need> {
-        let scope = self.scope(shared.now(), shared.settings);
+    fn fill(&mut self, now: i64, shared: &mut Shared<'_>) -> Option<Need> {
+        let scope = self.scope(now, shared.settings);
         let fill = self.memory.as_ref()?.fill.as_ref();
         if fill?.is_done() {
             self.end_fill();
@@ -255,7 +259,11 @@ impl Collector {
         let limit = limit.clamp(1, MAX_LIMIT);
         let id = next_id(shared.last_request);
         let request = self.request(shared, "/events", query.events(limit, None));
-        self.work = Work::Walk(Box::new(Walk::new(query, limit, self.mixed, id)), reason);
+        let repairs = matches!(reason, Reason::Repair(_));
+        let memory = self.memory.as_ref();
+        let mixed = self.mixed || repairs && memory.is_some_and(|memory| memory.mixed);
+        let walk = Walk::new(query, limit, mixed, id, shared.now());
+        self.work = Work::Walk(Box::new(walk), reason);
         Need::Send(id, request)
     }
 
@@ -271,7 +279,7 @@ impl Collector {
         Need::Send(id, request)
     }
 
-    fn scope(&self, now: i64, settings: &Settings) -> Scope {
+    pub(super) fn scope(&self, now: i64, settings: &Settings) -> Scope {
         let kept = self.retention.oldest(now);
         let oldest = now.saturating_sub(settings.late_horizon).max(kept);
         Scope { now, oldest, kept }

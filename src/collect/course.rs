@@ -33,7 +33,7 @@ pub struct Course {
     last: i64,
     /// The position has met what is not settled, and stays there.
     held: bool,
-    /// JumpCloud's time at the current page.
+    /// JumpCloud's time at the current page; if nobody told it, at the page before.
     date: i64,
     /// Rows taken that are dated in the future, and those that are not settled.
     future: usize,
@@ -46,7 +46,9 @@ pub struct Course {
     own: bool,
     /// An organisation whose rows came before any of our own.
     foreign: Option<String>,
-    /// Rows from here on belong to others.
+    /// Rows of other organisations were taken.
+    others: bool,
+    /// Rows from here on are those of another query.
     until: i64,
     /// Such a row has come: `end_time` is inclusive.
     at_end: bool,
@@ -93,19 +95,20 @@ pub enum Row {
 }
 
 impl Course {
-    /// From `start`, to `end` if there is one: ms since 1970 UTC. `mixed`: rows
-    /// of other organisations are known to come among ours.
-    pub fn new(start: i64, end: Option<i64>, mixed: bool) -> Self {
+    /// From `start`, to `end` if there is one, begun now: ms since 1970 UTC.
+    /// `mixed`: rows of other organisations are known to come among ours.
+    pub fn new(start: i64, end: Option<i64>, mixed: bool, now: i64) -> Self {
         Self {
             last: start,
             held: false,
-            date: i64::MIN,
+            date: now,
             future: 0,
             unsettled: 0,
             mixed,
             undated: Vec::new(),
             own: false,
             foreign: None,
+            others: false,
             until: end.unwrap_or(i64::MAX),
             at_end: false,
             page: Rows::default(),
@@ -114,14 +117,19 @@ impl Course {
         }
     }
 
-    /// JumpCloud's time at the head of the current page.
-    pub fn set_date(&mut self, date: i64) {
-        self.date = date;
+    /// JumpCloud's time at the head of the current page, if that is known.
+    pub fn set_date(&mut self, date: Option<i64>) {
+        self.date = date.unwrap_or(self.date);
     }
 
     /// Whether rows of other organisations came before any of our own.
     pub fn is_mixed(&self) -> bool {
         self.mixed || self.foreign.is_some()
+    }
+
+    /// Whether rows of other organisations were taken among ours.
+    pub fn met_others(&self) -> bool {
+        self.others
     }
 
     /// Whether an event was found at the very ms at which the query ends.
@@ -158,15 +166,18 @@ impl Course {
         }
         if time >= self.until {
             (self.last, self.at_end) = (time, true);
-            self.meet(id);
+            self.meet(Some(time), id);
             return Ok(Row::Taken);
         }
-        if let Some(theirs) = organization.as_deref() {
-            match self.owner(theirs, desk) {
+        match organization.as_deref() {
+            // The position would pass rows that may be ours after all.
+            None if self.is_unclear() => return Ok(Row::Taken),
+            None => {}
+            Some(theirs) => match self.owner(theirs, desk) {
                 Owner::Ours => {}
                 Owner::Unclear => return Ok(Row::Taken),
                 Owner::Mixed => return Ok(Row::Restart),
-            }
+            },
         }
         if !self.has_room(time) {
             if time > self.date {
@@ -188,7 +199,7 @@ impl Course {
                 }
             }
         }
-        self.take(time, id, desk);
+        self.take(Some(time), id, desk);
         self.follow(time, desk.account);
         desk.account.read(time, &self.undated);
         self.undated.clear();
@@ -213,7 +224,7 @@ impl Course {
         reject: impl FnOnce(&mut Batch, u64),
     ) -> Row {
         if self.at_end {
-            self.meet(id);
+            self.meet(None, id);
             return Row::Taken;
         }
         if desk.account.knows(None, id) {
@@ -225,7 +236,7 @@ impl Course {
             desk.account.note(None, id);
         }
         self.hold(id);
-        self.take(self.last, id, desk);
+        self.take(None, id, desk);
         Row::Taken
     }
 
@@ -238,14 +249,15 @@ impl Course {
     }
 
     /// A row of the current page.
-    fn meet(&mut self, id: Identity) {
+    fn meet(&mut self, time: Option<i64>, id: Identity) {
         self.page.count += 1;
-        self.page.sum = self.page.sum.wrapping_add(id.0);
+        self.page.sum = self.page.sum.wrapping_add(id.at(time));
     }
 
-    /// A row is dealt with.
-    fn take(&mut self, time: i64, id: Identity, desk: &mut Desk<'_>) {
-        self.meet(id);
+    /// A row is dealt with. Without a time it counts as of that of the last one.
+    fn take(&mut self, time: Option<i64>, id: Identity, desk: &mut Desk<'_>) {
+        self.meet(time, id);
+        let time = time.unwrap_or(self.last);
         desk.batch.counters.received += 1;
         *desk.received += 1;
         self.last = time;
@@ -282,6 +294,11 @@ impl Course {
         account.end(&self.undated, (!self.held).then_some(settled));
     }
 
+    /// Rows of another organisation came, and none of ours yet.
+    fn is_unclear(&self) -> bool {
+        self.foreign.is_some() && !self.own
+    }
+
     /// The end of a page: whether its rows are ours.
     pub fn close_page(&self, organization: Option<&str>) -> Result<()> {
         if let (Some(theirs), false, Some(ours)) = (&self.foreign, self.own, organization) {
@@ -298,7 +315,7 @@ impl Course {
 
     /// The next page is the current one now; its head may still be to come.
     pub fn turn_page(&mut self, date: Option<i64>) -> Result<()> {
-        self.date = date.unwrap_or(self.date);
+        self.set_date(date);
         self.own = false;
         self.foreign = None;
         let page = std::mem::take(&mut self.page);
@@ -331,6 +348,7 @@ impl Course {
             return Owner::Unclear;
         }
         let message = format!("events of organisation {theirs} came among those of {ours}");
+        self.others = true;
         desk.batch.find(Kind::OtherOrganization, message);
         Owner::Ours
     }
@@ -356,7 +374,7 @@ mod tests {
 
     #[test]
     fn of_very_many_records_without_a_time_not_all_are_held() {
-        let mut course = Course::new(0, None, false);
+        let mut course = Course::new(0, None, false, 0);
         (0..200_000).for_each(|n| course.hold(Identity(n)));
         assert_eq!(course.undated.len(), MAX_UNDATED);
     }

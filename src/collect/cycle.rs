@@ -20,6 +20,8 @@ pub struct Cycle {
     pub audited: bool,
     /// What lies before has been read, as far as it can be.
     pub filled: bool,
+    /// A count of tiles has failed, and none came after it.
+    pub counts_fail: bool,
 }
 
 /// The requests of audits. What one minute has made too many, the next has less.

@@ -226,6 +226,13 @@ impl Ledger {
         dated.chain(undated)
     }
 
+    /// What was taken for a row of a tile is none: that tile is read again.
+    fn read_anew_without_misplaced(&mut self) {
+        for place in self.undated.take_misplaced() {
+            self.tiles.make_stale_at(place);
+        }
+    }
+
     /// The ids before `to` go into the tile that is open now.
     fn settle_ids(&mut self, to: i64) {
         while let Some((time, id)) = self.dated.first().copied().filter(|(time, _)| *time < to) {
@@ -262,6 +269,7 @@ impl Account for Ledger {
         // may have passed them.
         let is_behind = time > self.position && self.pending.is_empty();
         let rows = 1 + self.undated.read(undated, time, is_behind);
+        self.read_anew_without_misplaced();
         match self.pending.back_mut() {
             Some(last) if last.time == time => last.rows += rows,
             _ => self.pending.push_back(Pending { time, rows }),
@@ -280,6 +288,8 @@ impl Account for Ledger {
             // What is placed here lies somewhere after the row before.
             let placed = self.undated.first_place();
             let glued = unplaced || placed.is_some_and(|place| place <= row.time);
+            // Known ones that this walk did not meet are near no edge either.
+            self.settle_ids(row.time);
             self.tiles.take(row.time, row.rows, glued);
             self.settle_ids(row.time + 1);
         }
@@ -293,6 +303,7 @@ impl Account for Ledger {
         for passed in self.undated.end(undated, self.position) {
             self.tiles.take_undated(passed.id, passed.place);
         }
+        self.read_anew_without_misplaced();
     }
 }
 

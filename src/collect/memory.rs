@@ -26,6 +26,8 @@ pub struct Memory {
     pub start: Option<String>,
     /// For how long JumpCloud keeps events, by its own words, in ms.
     pub kept: Option<i64>,
+    /// Rows of other organisations came among ours: a tile may have no others.
+    pub mixed: bool,
     /// How the last audit came out.
     pub outcome: Outcome,
     /// How late events are.
@@ -46,6 +48,7 @@ impl Memory {
             selection: None,
             start: None,
             kept: None,
+            mixed: false,
             outcome: Outcome::default(),
             lateness: Lateness::default(),
             surveyed: None,
@@ -77,8 +80,10 @@ impl Memory {
     /// Other events are chosen from now on: all is to be read once more.
     pub fn reselect(&mut self) {
         self.ledger.tiles_mut().make_stale();
-        if let Some(fill) = &mut self.fill {
-            fill.ledger.tiles_mut().make_stale();
+        let mut fill = self.fill.as_mut();
+        while let Some(one) = fill {
+            one.ledger.tiles_mut().make_stale();
+            fill = one.before.as_deref_mut();
         }
         self.outcome = Outcome::default();
     }
@@ -130,8 +135,17 @@ impl Memory {
                 None => return,
             }
         }
-        if last.before.take().is_some() {
-            self.floor = Some(last.ledger.start());
+        let Some(mut gone) = last.before.take() else {
+            return;
+        };
+        self.floor = Some(last.ledger.start());
+        loop {
+            let dropped = gone.ledger.tiles_mut().clear();
+            self.ledger.tiles_mut().drop_keys(dropped);
+            match gone.before.take() {
+                Some(before) => gone = before,
+                None => return,
+            }
         }
     }
 

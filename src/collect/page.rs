@@ -14,8 +14,8 @@ use crate::split::{Broken, Piece, Splitter};
 pub struct Page {
     request: RequestId,
     after: Option<Box<RawValue>>,
-    /// What its headers say, and JumpCloud's time at them.
-    head: Option<(PageHead, i64)>,
+    /// What its headers say, and JumpCloud's time at them, if that is known.
+    head: Option<(PageHead, Option<i64>)>,
     splitter: Splitter,
     /// Bytes received, and how far they are read.
     bytes: Vec<u8>,
@@ -46,9 +46,9 @@ impl Page {
         self.request
     }
 
-    /// JumpCloud's time when it answered, in ms since 1970 UTC.
+    /// JumpCloud's time when it answered, if that is known: ms since 1970 UTC.
     pub fn date(&self) -> Option<i64> {
-        self.head.as_ref().map(|(_, date)| *date)
+        self.head.as_ref().and_then(|(_, date)| *date)
     }
 
     /// Whether its body is complete.
@@ -69,7 +69,7 @@ impl Page {
     }
 
     /// The head of an answer with status 200.
-    pub fn head(&mut self, head: &Head, date: i64) -> Result<()> {
+    pub fn head(&mut self, head: &Head, date: Option<i64>) -> Result<()> {
         self.paused = false;
         self.head = Some((PageHead::read(head).map_err(Error::protocol)?, date));
         Ok(())

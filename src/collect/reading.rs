@@ -38,7 +38,8 @@ impl Collector {
                 &mut reader
             }
             (Reason::Fill, Some(fill)) => &mut fill.ledger,
-            (Reason::Fill | Reason::Follow, _) => &mut memory.ledger,
+            (Reason::Follow, _) => &mut memory.ledger,
+            (Reason::Fill, None) => return Err(out_of_step()),
         };
         let before = shared.batch.counters.received;
         let settings = shared.settings;
@@ -53,6 +54,7 @@ impl Collector {
             },
             received: shared.received,
         });
+        memory.mixed |= walk.met_others();
         let rows = shared.batch.counters.received - before;
         self.broken &= shared.batch.is_empty();
         self.backlog = self.backlog.map(|backlog| backlog.saturating_sub(rows));

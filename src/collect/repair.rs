@@ -100,12 +100,12 @@ impl Account for Reader<'_> {
     }
 
     fn read(&mut self, _time: i64, undated: &[Identity]) {
-        self.repair.rows += 1 + undated.len() as u64;
+        self.repair.rows += 1 + self.undated.inside(undated);
     }
 
     fn advance(&mut self, _to: i64) {}
 
     fn end(&mut self, undated: &[Identity], _settled: Option<i64>) {
-        self.repair.rows += undated.len() as u64;
+        self.repair.rows += self.undated.inside(undated);
     }
 }

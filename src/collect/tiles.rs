@@ -50,6 +50,9 @@ pub struct Tiles {
     /// Keys that no tile needs any more.
     dropped: Vec<Keys>,
     scope: Scope,
+    /// The oldest tiles went before their time, and that is not told yet. (Not
+    /// stored.)
+    crowded: bool,
 }
 
 /// The times that matter, in ms since 1970 UTC.
@@ -82,6 +85,7 @@ impl Tiles {
             last: i64::MIN,
             dropped: Vec::new(),
             scope: Scope::default(),
+            crowded: false,
         }
     }
 
@@ -136,6 +140,7 @@ impl Tiles {
     pub fn note(&mut self, time: i64, id: Identity) {
         if time >= self.scope.oldest {
             self.open.ids.insert(id.at(Some(time)));
+            self.last = self.last.max(time);
         }
     }
 
@@ -220,12 +225,11 @@ impl Tiles {
         let Ok(at) = self.closed.binary_search_by_key(&from, |tile| tile.from) else {
             return;
         };
+        let end = self.closed.get(at).map(|tile| tile.to);
         let next = match self.closed.get(at + 1) {
-            Some(next) if self.closed.get(at).is_some_and(|tile| tile.to == next.from) => {
-                self.closed.remove(at + 1)
-            }
+            Some(next) if Some(next.from) == end => self.closed.remove(at + 1),
             // The next one is still open: so is this one again.
-            _ => {
+            None if Some(self.open.from) == end => {
                 let open = std::mem::take(&mut self.open);
                 self.last = self.last.max(open.from);
                 if let Some(mut tile) = self.closed.remove(at) {
@@ -235,10 +239,12 @@ impl Tiles {
                 }
                 None
             }
+            // What follows was never asked for.
+            _ => None,
         };
-        if let (Some(tile), Some(next)) = (self.closed.get_mut(at), next) {
-            tile.join(next);
+        if let Some(tile) = self.closed.get_mut(at) {
             tile.stale = true;
+            next.into_iter().for_each(|next| tile.join(next));
         }
     }
 
@@ -331,6 +337,10 @@ impl Tiles {
         let mut tile = std::mem::replace(&mut self.open, Tile::empty(edge));
         tile.to = edge;
         self.closed.push_back(tile);
+        // A walk may be long.
+        if self.closed.len() > 2 * aging::MAX_TILES {
+            self.crowded = self.age();
+        }
     }
 
     /// Joins the last closed tile to the one before, if both are small.

@@ -64,9 +64,10 @@ pub enum Turn {
 }
 
 impl Walk {
-    /// A walk whose first page is asked for with this request.
-    pub fn new(query: Query, limit: u32, mixed: bool, request: RequestId) -> Self {
-        let course = Course::new(query.start, query.end, mixed);
+    /// A walk whose first page is asked for with this request, at this time (ms
+    /// since 1970 UTC).
+    pub fn new(query: Query, limit: u32, mixed: bool, request: RequestId, now: i64) -> Self {
+        let course = Course::new(query.start, query.end, mixed, now);
         let page = Page::new(request, None);
         Self {
             query,
@@ -95,6 +96,11 @@ impl Walk {
         self.course.is_mixed()
     }
 
+    /// Whether rows of other organisations were taken among ours.
+    pub fn met_others(&self) -> bool {
+        self.course.met_others()
+    }
+
     /// Whether an event was found at the very ms at which the query ends.
     pub fn met_end(&self) -> bool {
         self.course.met_end()
@@ -112,8 +118,9 @@ impl Walk {
         self.next.iter_mut().for_each(Page::pause);
     }
 
-    /// The head of an answer with status 200; `date` is JumpCloud's time at it.
-    pub fn head(&mut self, request: RequestId, head: &Head, date: i64) -> Result<()> {
+    /// The head of an answer with status 200; `date` is JumpCloud's time at it, if
+    /// that is known.
+    pub fn head(&mut self, request: RequestId, head: &Head, date: Option<i64>) -> Result<()> {
         if self.page.request() == request {
             self.course.set_date(date);
         }
@@ -320,7 +327,7 @@ mod tests {
             start: 0,
             end: None,
         };
-        let mut walk = Walk::new(query, 10, false, 1);
+        let mut walk = Walk::new(query, 10, false, 1, 0);
         walk.pending = Some(Pending::Record(ROW.to_vec()));
         let desk = &mut Desk {
             account: &mut Ledger::new(0),

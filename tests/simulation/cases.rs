@@ -3,7 +3,7 @@
 use jumpcloud::error::Error;
 use jumpcloud_simulator::{Event, Fault, Rule, When};
 
-use crate::events::events;
+use crate::events::{event, events};
 use crate::world::{EPOCH, World};
 
 const HOUR: i64 = 3_600_000;
@@ -78,6 +78,33 @@ fn one_wrong_date_moves_nothing() {
     }
     assert_eq!(world.emitted.len(), 100);
     world.check();
+}
+
+/// The last page was asked for before polling paused; when it is read, much has
+/// happened that it does not show.
+#[test]
+fn the_position_does_not_pass_what_was_answered_before_a_pause() {
+    let mut world = World::of(events(0, 15, EPOCH, 60_000), "");
+    while world.emitted.len() < 10 {
+        world.poll_once().unwrap();
+    }
+    let asked = world.now();
+    world
+        .model
+        .faults
+        .add("status=500,on=count".parse().unwrap());
+    let later = |n: i64| event(0, "user_create", &format!("later-{n}"), asked + n * 60_000);
+    world.model.add_events((0..30).map(later).collect());
+    world.wait_minutes(40);
+    while world.emitted.len() < 45 {
+        assert!(
+            world.now() < asked + 2 * HOUR,
+            "{} events",
+            world.emitted.len()
+        );
+        let _ = world.poll_once();
+        world.wait_minutes(1);
+    }
 }
 
 #[test]

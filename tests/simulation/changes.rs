@@ -221,6 +221,27 @@ fn a_fill_goes_on_however_short_the_cycles_are() {
 
 /// The last record before the start that was has no time: it is rejected by the
 /// fill, and not once more when the seam is read again.
+/// What lies before may grow too old; late events can wait.
+#[test]
+fn an_earlier_start_is_read_where_counts_fail() {
+    let mut world = world(
+        events("user_create", 300, EPOCH - 20 * HOUR, 240_000),
+        r#"{"start": "2h"}"#,
+    );
+    world.poll_all().unwrap();
+    world
+        .model
+        .faults
+        .add("status=500,on=count".parse().unwrap());
+    world.reopen_with(r#"{"start": "60h"}"#);
+    for _ in 0..20 {
+        let _ = world.poll_once();
+        world.wait_minutes(1);
+    }
+    assert_eq!(world.emitted.len(), 300);
+    world.check();
+}
+
 #[test]
 fn a_dead_letter_at_the_seam_of_a_fill_comes_once() {
     let mut all = events("user_create", 300, EPOCH - 5 * HOUR, 60_000);

@@ -2,7 +2,7 @@
 
 use jumpcloud_simulator::Event;
 
-use crate::events::events;
+use crate::events::{event, events};
 use crate::world::{EPOCH, World};
 
 const HOUR: i64 = 3_600_000;
@@ -52,6 +52,27 @@ fn within_a_walk_no_more_than_ten_thousand_future_events_are_taken() {
     world.model.add_events(events(0, 5, now - 60_000, 1));
     world.poll_all().unwrap();
     assert_eq!(taken(&world), 10_055);
+    world.run_to_the_end();
+    world.check();
+}
+
+/// Each time others, dated before those that are known.
+#[test]
+fn of_future_events_no_more_than_thirty_thousand_are_held() {
+    let mut world = World::of(Vec::new(), r#"{"poll_interval": "600s"}"#);
+    world.limit_events(10_000, 10 << 20);
+    world.poll_all().unwrap();
+    for n in 0..6 {
+        let first = EPOCH + (20 - n) * HOUR;
+        let crowd = (0..10_000).map(|i| Event {
+            visible_at: EPOCH,
+            ..event(0, "user_lockout", &format!("{n}-{i:04}"), first + i)
+        });
+        world.model.add_events(crowd.collect());
+        world.poll_all().unwrap();
+        assert!(world.emitted.len() <= 30_000, "{}", world.emitted.len());
+    }
+    assert_eq!(world.emitted.len(), 20_000);
     world.run_to_the_end();
     world.check();
 }

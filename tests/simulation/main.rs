@@ -26,4 +26,5 @@ mod plan;
 mod retention;
 mod seeds;
 mod tokens;
+mod undated;
 mod world;

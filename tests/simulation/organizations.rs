@@ -66,6 +66,64 @@ fn foreign_events_before_our_own_are_read_again_and_emitted() {
     );
 }
 
+/// A part of the time in which there are only theirs, read again: nobody has
+/// changed hands.
+#[test]
+fn late_events_are_found_where_only_foreign_ones_are() {
+    let (before, after) = (events(0, 50, EPOCH, 1_000), EPOCH + 300_000);
+    let after = (0..10).map(|n| event(0, "user_lockout", &format!("after-{n}"), after + n));
+    let theirs = foreign(200, EPOCH + 60_000, 1_000);
+    let all = [before, theirs, after.collect()].concat();
+    let mut world = World::of(all, r#"{"poll_interval": "300s"}"#);
+    world.limit_events(1_000, 10 << 20);
+    world.poll_all().unwrap();
+    assert_eq!(world.emitted.len(), 260);
+    world.reopen();
+    world.model.add_events(vec![Event {
+        organization: organization_id(0).into(),
+        ..event(1, "user_lockout", "late", EPOCH + 160_017)
+    }]);
+    world.wait_minutes(10);
+    for _ in 0..3 {
+        world.poll_all().unwrap();
+    }
+    assert_eq!(world.emitted.len(), 261);
+}
+
+/// One that names no organisation is no reason to go on behind those of another.
+#[test]
+fn foreign_events_before_one_of_nobody_are_not_passed() {
+    let nobody =
+        r#"{"id":"nobody","service":"directory","event_type":"user_lockout","timestamp":"TIME"}"#;
+    let nobody = nobody.replace(
+        "TIME",
+        &jumpcloud::clock::rfc3339(EPOCH - 30 * 24 * HOUR + 10),
+    );
+    let nobody = Event {
+        organization: organization_id(0).into(),
+        ..Event::from_json(nobody).unwrap()
+    };
+    let all = [
+        foreign(1, EPOCH - 30 * 24 * HOUR, 1),
+        vec![nobody],
+        events(0, 5, EPOCH - 29 * 24 * HOUR, 1_000),
+    ];
+    let mut world = World::of(all.concat(), r#"{"start": "40d"}"#);
+    // The organisation is known.
+    world.model.add_events(vec![event(
+        0,
+        "user_create",
+        "ours",
+        EPOCH - 39 * 24 * HOUR,
+    )]);
+    world.limit_events(1, 10 << 20);
+    world.poll_once().unwrap();
+    world.limit_events(100, 10 << 20);
+    world.reopen();
+    while !world.poll_all().unwrap().idle {}
+    assert_eq!(world.emitted.len(), 8);
+}
+
 /// 25 events of one organisation and 35 of another, of which so many are
 /// collected.
 fn two(collected: usize) -> World {

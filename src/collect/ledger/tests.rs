@@ -1,4 +1,4 @@
-use super::undated::OUT_AFTER;
+use super::undated::{MAX_PASSED, OUT_AFTER};
 use super::*;
 
 const A: Identity = Identity(1);
@@ -15,8 +15,11 @@ fn ids_are_known_until_the_position_has_passed_them() {
     ledger.advance(103);
     ledger.read(103, &[B]);
     ledger.advance(104);
-    assert!(!ledger.knows(Some(100), A) && !ledger.knows(None, B));
+    assert!(!ledger.knows(Some(100), A) && ledger.knows(None, B));
     assert!(ledger.knows(Some(105), B));
+    ledger.begin(Scope::default());
+    ledger.end(&[], None);
+    assert!(!ledger.knows(None, B));
     ledger.advance(90);
     assert_eq!(ledger.position(), 104);
 }
@@ -68,6 +71,8 @@ fn an_undated_record_is_known_until_it_is_sure_to_lie_behind() {
     ledger.end(&[], None);
     assert!(ledger.knows(None, A) && !ledger.knows(None, B));
     ledger.advance(151);
+    ledger.begin(Scope::default());
+    ledger.end(&[], None);
     assert!(!ledger.knows(None, A));
 }
 
@@ -98,6 +103,30 @@ fn an_undated_record_that_always_comes_first_is_known_and_in_no_tile() {
     ledger.advance(ledger.position() + 1_000);
     assert!(ledger.knows(None, A));
     assert_eq!(ledger.tiles().open().0.rows, 1);
+}
+
+/// However often rows come after it: then it was placed before one of them, and
+/// passed with it.
+#[test]
+fn an_undated_record_that_comes_again_after_it_was_passed_comes_always() {
+    let mut ledger = Ledger::new(0);
+    for n in 1..=10 {
+        ledger.begin(Scope::default());
+        assert_eq!(ledger.knows(None, A), n > 1);
+        if n == 1 {
+            ledger.note(None, A);
+        }
+        ledger.advance(n * 1_000);
+        ledger.read(n * 1_000, &[A]);
+        ledger.end(&[], Some(n * 1_000 + 500));
+        let known = ledger.known().collect::<Vec<_>>();
+        let (position, tiles) = (ledger.position(), ledger.tiles().clone());
+        ledger = Ledger::restore(0, position, known, tiles);
+    }
+    // Until it came again it was a row; that tile is read again.
+    let (open, _) = ledger.tiles().open();
+    assert_eq!((open.rows, open.stale), (11, true));
+    assert_eq!(ledger.undated.inside(&[A, B]), 1);
 }
 
 /// None came after them, so nobody has placed them when the fill is done.
@@ -143,6 +172,8 @@ fn no_edge_lies_where_an_undated_record_may() {
         let tiles: Vec<_> = ledger.tiles().closed().iter().collect();
         assert_eq!(tiles.len(), 1);
         assert_eq!((tiles[0].to, tiles[0].rows), (158, 502));
+        ledger.begin(scope);
+        ledger.end(&[], None);
         assert!(!ledger.knows(None, A));
     }
 }
@@ -230,6 +261,9 @@ fn very_many_records_without_a_time_take_linear_time_and_bounded_memory() {
         ledger.read(time, &[]);
     }
     ledger.end(&[], Some(50_000));
+    assert_eq!(ledger.known().count(), MAX_PASSED);
+    ledger.begin(Scope::default());
+    ledger.end(&[], None);
     assert_eq!(ledger.known().count(), 0);
     assert!(!ledger.is_crowded());
 }

@@ -18,6 +18,16 @@ impl Tiles {
         self.join_where(|tile, next| tile.takes(next, STALE_ROWS));
     }
 
+    /// What is at this time (ms since 1970 UTC) is to be read once more.
+    pub fn make_stale_at(&mut self, time: i64) {
+        let before = self.closed.partition_point(|tile| tile.from <= time);
+        let tile = before.checked_sub(1).and_then(|at| self.closed.get_mut(at));
+        match tile.filter(|tile| time < tile.to) {
+            Some(tile) => tile.stale = true,
+            None => self.open.stale |= self.open.from <= time,
+        }
+    }
+
     /// Drops what is too old and joins what has aged. True: there were too many
     /// ids, and the oldest tiles went before their time.
     pub fn age(&mut self) -> bool {
@@ -30,7 +40,7 @@ impl Tiles {
             self.drop_oldest();
         }
         let mut ids: u64 = self.closed.iter().map(|tile| tile.ids.len()).sum();
-        let crowded = ids > MAX_IDS;
+        let crowded = std::mem::take(&mut self.crowded) | (ids > MAX_IDS);
         while ids > MAX_IDS {
             ids -= self.drop_oldest();
         }

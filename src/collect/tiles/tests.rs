@@ -134,8 +134,9 @@ fn tiles_stay_few_and_their_keys_run_on() {
     for n in 0..12_000 {
         fill(&mut tiles, NOW - DAY / 2 + n * 3_000, 10, 40);
     }
+    // In a long walk, too.
+    assert!(tiles.closed().len() <= 2 * MAX_TILES);
     store_ids(&mut tiles);
-    assert_eq!(tiles.closed().len(), 12_000);
     tiles.age();
     assert_eq!(tiles.closed().len(), MAX_TILES);
     assert!(
@@ -146,6 +147,30 @@ fn tiles_stay_few_and_their_keys_run_on() {
     );
     let oldest = rows(&tiles).into_iter().max();
     assert!(oldest <= Some(1_000), "{oldest:?}");
+}
+
+/// Between them is time that was never asked for.
+#[test]
+fn an_event_at_the_edge_of_a_gap_joins_nothing() {
+    let tile = |from, to| Tile {
+        from,
+        to,
+        rows: 40,
+        ..Tile::default()
+    };
+    let closed = vec![tile(0, 100), tile(500, 600), tile(600, 700)];
+    let mut tiles = Tiles::restore(closed, tile(900, 900), 900);
+    tiles.unedge(0);
+    tiles.unedge(600);
+    let closed = tiles.closed().iter();
+    let closed: Vec<_> = closed
+        .map(|tile| (tile.from, tile.to, tile.stale))
+        .collect();
+    assert_eq!(
+        closed,
+        [(0, 100, true), (500, 600, false), (600, 700, true)]
+    );
+    assert_eq!(tiles.open().0.from, 900);
 }
 
 #[test]
