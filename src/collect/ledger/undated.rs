@@ -144,6 +144,7 @@ impl Undated {
         let mut rows = 0;
         for id in ids {
             if self.is_outside(*id) {
+                self.unsure.insert(*id);
                 continue;
             }
             if is_behind {
@@ -201,11 +202,8 @@ impl Undated {
     /// event. Takes out those that it did not meet and that have no place: they
     /// lie before its beginning.
     pub(super) fn end(&mut self, last: &[Identity], position: i64) -> Vec<Passed> {
-        for id in last {
-            if !self.is_outside(*id) {
-                self.unsure.insert(*id);
-            }
-        }
+        last.iter().for_each(|id| drop(self.is_outside(*id)));
+        self.unsure.extend(last);
         let met_once = self.ordered.range(..(self.begun, Identity::MIN));
         for (_, id) in met_once.copied().collect::<Vec<_>>() {
             self.remove(id);
@@ -214,6 +212,12 @@ impl Undated {
         for (place, id) in self.ordered.split_off(&(OUTSIDE, Identity::MIN)) {
             let met_first = place - OUTSIDE;
             let place = match place {
+                // It does not come in every answer after all: there were two of
+                // the same bytes.
+                OUTSIDE if !self.unsure.contains(&id) => {
+                    self.places.remove(&id);
+                    continue;
+                }
                 OUTSIDE => OUTSIDE,
                 _ if !self.unsure.contains(&id) => {
                     self.places.remove(&id);
