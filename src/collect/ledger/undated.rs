@@ -202,7 +202,9 @@ impl Undated {
     /// event. Takes out those that it did not meet and that have no place: they
     /// lie before its beginning.
     pub(super) fn end(&mut self, last: &[Identity], position: i64) -> Vec<Passed> {
-        last.iter().for_each(|id| drop(self.is_outside(*id)));
+        for id in last {
+            self.is_outside(*id);
+        }
         self.unsure.extend(last);
         let met_once = self.ordered.range(..(self.begun, Identity::MIN));
         for (_, id) in met_once.copied().collect::<Vec<_>>() {
