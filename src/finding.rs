@@ -98,7 +98,7 @@ findings! {
         "See the message; if the credential works, nothing.";
     OrganizationFailed "organization-failed" Warning:
         "One organisation of several could not be read in this cycle; the others were.",
-        "See the message; it is asked again in the next cycle.";
+        "See the message; it is asked again in the next cycle. A single run fails with it.";
     OtherOrganization "other-organization" Warning:
         "Events of another organisation than this feed's came along; they were emitted.",
         "With a key that reaches several organisations, name them in `org_ids`.";

@@ -122,14 +122,13 @@ impl Feed {
     }
 
     /// The failures of organisations are the feed's if all of them failed; in a
-    /// run that is to end also if the others have nothing left to do, and one may
-    /// pass by itself. The host waits then, and they are asked again.
+    /// run that is to end also if the others have nothing left to do. If one may
+    /// pass by itself, the host waits, and they are asked again.
     fn gather(&mut self, drain: bool, reading: Reading) {
         let is_failed = |member: &Member| member.failed.is_some();
-        let may_pass = |member: &Member| member.failed.as_ref().is_some_and(Error::may_pass);
         let rests = |member: &Member| member.rests(drain, reading);
         let members = &mut self.members;
-        let is_stuck = drain && members.iter().all(rests) && members.iter().any(may_pass);
+        let is_stuck = drain && members.iter().all(rests) && members.iter().any(is_failed);
         if !is_stuck && !members.iter().all(is_failed) {
             return;
         }

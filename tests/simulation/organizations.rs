@@ -308,12 +308,19 @@ fn a_run_that_is_to_end_fails_as_long_as_one_organisation_does() {
 
 /// To ask again would be of no use.
 #[test]
-fn a_run_that_is_to_end_does_not_wait_for_whoever_is_refused() {
+fn a_run_that_is_to_end_reads_all_others_and_fails_if_one_is_refused() {
     let mut world = two(2);
     world.drain();
     world.model.organizations[0].entitled = false;
-    let said = world.poll_all().unwrap();
-    assert_eq!((said.events, said.findings.len()), (35, 1), "{said:?}");
+    let mut findings = 0;
+    let error = loop {
+        match world.poll_once() {
+            Ok(said) => findings += said.findings.len(),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.code(), "not-entitled");
+    assert_eq!((world.emitted.len(), findings), (35, 1));
 }
 
 #[test]
