@@ -192,11 +192,11 @@ fn alive(status: &Status, emitted: u64, held: Duration, now: i64) -> Vec<String>
     }
 }
 
-/// Up to when everything is there.
+/// How far all was read; what is later to turn up is not there yet.
 fn read_to(status: &Status) -> String {
     let read_to = status.progress.values().map(|progress| progress.read_to);
     read_to.min().map_or(String::new(), |ms| {
-        format!(": complete up to {}", words::moment(ms))
+        format!(": read up to {}", words::moment(ms))
     })
 }
 
@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn the_time_up_to_which_all_is_there() {
-        assert_eq!(read_to(&status()), ": complete up to 1970-01-01T01:00:00Z");
+        assert_eq!(read_to(&status()), ": read up to 1970-01-01T01:00:00Z");
         assert_eq!(read_to(&Status::default()), "");
     }
 }

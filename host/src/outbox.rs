@@ -200,8 +200,8 @@ impl Outbox {
         let feed = &self.feed;
         e.hint(format!(
             "or give it up: `source-host state reset {feed}`, with the `-c` or `--state` of this \
-             run, forgets it and how far the feed has come, so that all comes again from its \
-             `start`"
+             run, forgets it and how far the feed has come: it begins anew at its `start`, which \
+             counts from then if it is relative"
         ))
     }
 

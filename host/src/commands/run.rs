@@ -131,7 +131,7 @@ fn from_where(status: &Status, waiting: Option<&Waiting>) -> String {
     let from = match (status.goes_on_from(), status.rewound_to) {
         (Some(from), Some(_)) => format!("from {}, to which it was rewound", moment(from)),
         (Some(from), None) if waiting.is_some() => format!("from {}", moment(from)),
-        (Some(from), None) => format!("from {}, up to which all is there", moment(from)),
+        (Some(from), None) => format!("from {}, up to which it had read", moment(from)),
         (None, _) => "from its start, as a new feed".to_owned(),
     };
     match waiting {

@@ -100,6 +100,18 @@ async fn rewind(
     shown(&config, name, as_json).await
 }
 
+/// What a reset leads to.
+fn begins_anew(status: &Status) -> String {
+    let start = status.progress.values().map(|progress| progress.start);
+    let began = start.min().map_or(String::new(), |start| {
+        format!(" (this time it had begun at {})", moment(start))
+    });
+    format!(
+        "all state will be forgotten: the feed begins anew at its start, which counts from the next \
+         run if it is relative{began}, and delivers everything from there on again"
+    )
+}
+
 /// What a rewind to `to` leads to.
 fn repeats(status: &Status, to: i64) -> String {
     let progress = status.progress.values();
@@ -149,10 +161,7 @@ async fn reset(source: &SourceArgs, name: &str, yes: bool, as_json: bool) -> Res
     {
         true => {
             let (feed, store) = open(&config, name).await?;
-            note(
-                name,
-                "all state will be forgotten, and everything from the feed's start delivered again",
-            );
+            note(name, &begins_anew(feed.status()));
             warn_of_twice(&config, name);
             (Some(feed), store)
         }

@@ -18,6 +18,7 @@ impl Lock {
         let path = dir.join("lock");
         let failed = |e: std::io::Error| {
             Error::storage(format!("the lock `{}` can't be used: {e}", path.display()))
+                .hint("run as the user who owns the state folder, or set another `state_dir`")
         };
         let mut file = File::options()
             .read(true)

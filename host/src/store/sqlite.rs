@@ -71,9 +71,9 @@ impl SqliteStore {
         dir.join(COPIES)
     }
 
-    /// Whether there is a state in the folder `dir`.
+    /// Whether there is a state in the folder `dir`, as far as one may look into it.
     pub fn is_in(dir: &Path) -> bool {
-        dir.join(FILE).exists()
+        dir.join(FILE).try_exists().unwrap_or(true)
     }
 
     /// Opens the state in the folder `dir` to look at, also while another
