@@ -142,6 +142,25 @@ fn the_same_page_for_ever_is_an_error_whatever_its_cursors_say() {
     }
 }
 
+/// Before its rows are taken: of those that tell no time nobody could say that
+/// they came before.
+#[test]
+fn a_cursor_of_an_earlier_time_is_an_error() {
+    let mut all = events(0, 45, EPOCH, 1);
+    for event in all.iter_mut().take(10) {
+        let raw = String::from_utf8_lossy(&event.raw).replace("timestamp", "time");
+        event.raw = raw.into_bytes().into();
+    }
+    let mut world = World::of(all, "");
+    let again = Rule::new(Fault::FirstPageWithNewCursor).on(Endpoint::Events);
+    world.model.faults.add(again.when(When::Nth(3)));
+    let told = (0..20).find_map(|_| world.poll_once().err());
+    let told = told.expect("an error").to_string();
+    assert!(told.contains("`X-Search_after` went back"), "{told}");
+    world.settle();
+    assert_eq!((world.emitted.len(), world.rejected), (35, 10));
+}
+
 /// 25 rows in pages of 10: a count that makes a short page full, or a full one
 /// short.
 #[test]
