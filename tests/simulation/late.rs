@@ -86,23 +86,27 @@ fn event(id: &str, ms: i64, visible_at: i64) -> Event {
     }
 }
 
-/// It is in the count that follows, and not in the rows: never to be taken for
-/// a difference that stays.
+/// One is in the rows and not in the count before them, another in the count that
+/// follows and not in the rows: never to be taken for a difference that stays.
 #[test]
 fn an_event_that_turns_up_while_its_tile_is_read_is_found() {
-    for delay in (0..5_000).step_by(100) {
+    for (delay, more) in (0..4_000)
+        .step_by(100)
+        .flat_map(|delay| [100, 200, 300, 400, 600].map(|more| (delay, more)))
+    {
         let rows = (0..60).map(|n| event(&format!("row-{n}"), EPOCH + n * 1_000, EPOCH));
         let mut world = World::of(rows.collect(), r#"{"poll_interval": "300s"}"#);
         world.poll_all().unwrap();
-        let now = world.now();
+        let audit = world.now() + 300_000;
         world.model.add_events(vec![
-            event("late", EPOCH + 30_500, now - 1),
-            event("later", EPOCH + 500, now + delay),
+            event("late", EPOCH + 30_500, audit - 1),
+            event("later", EPOCH + 500, audit + delay),
+            event("last", EPOCH + 10_500, audit + delay + more),
         ]);
         world.settle();
         world.check();
         let reconciled = world.reconciled.values().flatten().next();
-        assert_eq!(reconciled, Some(&(62, 62)));
+        assert_eq!(reconciled, Some(&(63, 63)));
     }
 }
 
@@ -130,6 +134,26 @@ fn an_event_on_the_edge_of_two_tiles_is_found_by_either_reading() {
             world.settle();
             world.check();
         }
+    }
+}
+
+/// There is no edge between them, or a row would belong to either side.
+#[test]
+fn rows_that_lie_close_together_are_read_again_together() {
+    for (step, end_time) in [1, 2, 3]
+        .into_iter()
+        .flat_map(|step| [EndTime::Exclusive, EndTime::Inclusive].map(|end| (step, end)))
+    {
+        let rows = (0..100).map(|n| event(&format!("row-{n}"), EPOCH + n * step, EPOCH));
+        let mut world = World::of(rows.collect(), r#"{"poll_interval": "300s"}"#);
+        world.model.behaviour.end_time = end_time;
+        world.poll_all().unwrap();
+        let now = world.now();
+        world.model.add_events(vec![event("late", EPOCH + 20, now)]);
+        world.settle();
+        world.check();
+        let reconciled = world.reconciled.values().flatten().next();
+        assert_eq!(reconciled, Some(&(101, 101)));
     }
 }
 
