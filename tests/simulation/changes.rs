@@ -233,6 +233,7 @@ fn an_earlier_start_is_read_where_counts_fail() {
         .model
         .faults
         .add("status=500,on=count".parse().unwrap());
+    world.wait_minutes(10);
     world.reopen_with(r#"{"start": "60h"}"#);
     for _ in 0..20 {
         let _ = world.poll_once();
