@@ -25,13 +25,9 @@ fn histories(name: &str, default: u64, run: impl Fn(u64) -> Happened + Sync) {
 
 /// The world in which a plan happens, and what else befalls it.
 fn world(seed: u64, plan: Plan) -> (World, Upheavals) {
-    // A tile that is read again page by page begins anew after each failure, and
-    // with such small ones needs hours for it.
-    let small = plan.max_events < 7;
-    let late_horizon = plan.horizon + if small { 6 * 3_600_000 } else { 0 };
     let settings = format!(
         r#"{{"start": "2h", "late_horizon": "{}s", "poll_interval": "{}s", "org_ids": {:?}}}"#,
-        late_horizon / 1_000,
+        plan.horizon / 1_000,
         plan.interval / 1_000,
         plan.organizations
     );
@@ -41,7 +37,7 @@ fn world(seed: u64, plan: Plan) -> (World, Upheavals) {
     let mut upheavals = Upheavals::new(seed, &plan.organizations, count, last);
     // Each tile that is read again takes so many requests that with more faults
     // than planned none might ever come to its end.
-    if small {
+    if plan.max_events < 7 {
         upheavals = upheavals.of_small_pages();
     }
     let history = History {
