@@ -173,12 +173,8 @@ impl Error {
     /// Of the failures of all organisations the one that the host goes by: one
     /// that may pass by itself, if there is one.
     pub fn of_all(failures: impl IntoIterator<Item = Self>) -> Option<Self> {
-        failures.into_iter().min_by_key(|error| !error.may_pass())
-    }
-
-    /// Whether it may pass by itself: the host tries again.
-    pub fn may_pass(&self) -> bool {
-        matches!(self, Self::Unavailable(..) | Self::Protocol(_))
+        let stays = |error: &Self| !matches!(error, Self::Unavailable(..) | Self::Protocol(_));
+        failures.into_iter().min_by_key(stays)
     }
 
     /// The code under which the failure of one organisation among several is
