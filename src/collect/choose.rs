@@ -255,11 +255,15 @@ impl Collector {
             start,
             end,
         };
-        let limit = u32::try_from(shared.limits.max_events).unwrap_or(MAX_LIMIT);
-        let limit = limit.clamp(1, MAX_LIMIT);
+        let repairs = matches!(reason, Reason::Repair(_));
+        // A repair that fails begins anew: so a tile is one page, over however many
+        // batches its rows go.
+        let limit = match repairs {
+            true => MAX_LIMIT,
+            false => page_limit(shared.limits.max_events),
+        };
         let id = next_id(shared.last_request);
         let request = self.request(shared, "/events", query.events(limit, None));
-        let repairs = matches!(reason, Reason::Repair(_));
         let memory = self.memory.as_ref();
         let mixed = self.mixed || repairs && memory.is_some_and(|memory| memory.mixed);
         let walk = Walk::new(query, limit, mixed, id, shared.now());
@@ -284,6 +288,11 @@ impl Collector {
         let oldest = now.saturating_sub(settings.late_horizon).max(kept);
         Scope { now, oldest, kept }
     }
+}
+
+/// Rows a page: what fills a batch.
+fn page_limit(max_events: usize) -> u32 {
+    u32::try_from(max_events).map_or(MAX_LIMIT, |limit| limit.clamp(1, MAX_LIMIT))
 }
 
 /// Whether it is a day since something was last done.

@@ -2,8 +2,7 @@
 
 use super::Shared;
 
-/// Audits make so many requests a minute, on average; the rest waits for the next
-/// cycle. A tile once begun is read to its end.
+/// Audits make so many requests a minute; the rest waits for the next cycle.
 const REQUESTS_A_MINUTE: u64 = 60;
 
 /// How far this cycle has come.
@@ -24,7 +23,7 @@ pub struct Cycle {
     pub counts_fail: bool,
 }
 
-/// The requests of audits. What one minute has made too many, the next has less.
+/// The requests of audits: counts, and tiles, which are a page each.
 #[derive(Debug, Default)]
 pub struct Budget {
     /// When the minute began, by the monotonic clock.
@@ -53,22 +52,11 @@ impl Cycle {
 impl Budget {
     /// Takes one request from it, if there is one.
     pub fn take(&mut self, monotonic: u64) -> bool {
-        self.refill(monotonic);
+        if monotonic.saturating_sub(self.since) >= 60_000 {
+            (self.since, self.spent) = (monotonic, 0);
+        }
         let left = self.spent < REQUESTS_A_MINUTE;
         self.spent += u64::from(left);
         left
-    }
-
-    /// A request is made whether there is one or not: what was begun goes on.
-    pub fn overdraw(&mut self, monotonic: u64) {
-        self.refill(monotonic);
-        self.spent += 1;
-    }
-
-    fn refill(&mut self, monotonic: u64) {
-        let minutes = monotonic.saturating_sub(self.since) / 60_000;
-        self.since += minutes * 60_000;
-        let back = minutes.saturating_mul(REQUESTS_A_MINUTE);
-        self.spent = self.spent.saturating_sub(back);
     }
 }

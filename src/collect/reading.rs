@@ -62,9 +62,6 @@ impl Collector {
             Turn::Read(request) => Ok(Need::Read(request)),
             Turn::HandOut => Ok(Need::HandOut),
             Turn::Ask(cursor) => {
-                if matches!(reason, Reason::Repair(_)) {
-                    self.budget.overdraw(shared.reading.monotonic);
-                }
                 let body = walk.query().events(walk.limit(), Some(&cursor));
                 let id = next_id(shared.last_request);
                 walk.asked(id, cursor);

@@ -34,12 +34,7 @@ fn world(seed: u64, plan: Plan) -> (World, Upheavals) {
     let horizon = plan.latest();
     let last = plan.model.events().map(|event| event.ms).max().unwrap();
     let count = plan.model.organizations.len();
-    let mut upheavals = Upheavals::new(seed, &plan.organizations, count, last);
-    // Each tile that is read again takes so many requests that with more faults
-    // than planned none might ever come to its end.
-    if plan.max_events < 7 {
-        upheavals = upheavals.of_small_pages();
-    }
+    let upheavals = Upheavals::new(seed, &plan.organizations, count, last);
     let history = History {
         crashes: plan.crashes,
         tears: plan.tears,

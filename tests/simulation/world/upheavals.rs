@@ -101,15 +101,6 @@ impl Upheavals {
         upheavals
     }
 
-    /// Without those that take long, or bring much to be read again.
-    pub fn of_small_pages(mut self) -> Self {
-        let is_selection =
-            |one: &Upheaval| matches!(one, Upheaval::Set(setting, _) if *setting == "event_types");
-        self.queue.retain(|(_, one)| !is_selection(one));
-        (self.stall, self.selects) = (0, false);
-        self
-    }
-
     /// Without changes between runs: what these bring is read with an end, like
     /// a tile.
     pub fn of_one_run(mut self) -> Self {
