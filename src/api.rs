@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::clock::{parse_http_date, rfc3339};
+use crate::mapping;
 use crate::settings::Settings;
 
 /// The most events that one page may hold.
@@ -111,6 +112,16 @@ impl fmt::Debug for Request {
 }
 
 impl Query {
+    /// The services in which the selected types of events live, between these
+    /// times (ms since 1970 UTC).
+    pub fn new(settings: &Settings, start: i64, end: Option<i64>) -> Self {
+        Self {
+            services: mapping::services(settings.event_types),
+            start,
+            end,
+        }
+    }
+
     /// Body of `POST /events`: a page in ascending order, after `search_after`
     /// (a JSON array, unchanged from the answer before).
     pub fn events(&self, limit: u32, search_after: Option<&RawValue>) -> Vec<u8> {

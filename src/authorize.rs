@@ -8,7 +8,6 @@ mod refusal;
 mod token;
 
 use self::token::Account;
-pub use self::token::TOKEN_REQUEST;
 use crate::clock::Reading;
 use crate::collect::RequestId;
 use crate::credential::Credential;

@@ -15,7 +15,6 @@ use crate::error::{Error, Failure, Result};
 use crate::expiry;
 use crate::feed::{Feed, Input, Machine, Step};
 use crate::finding::{Finding, Kind, Severity};
-use crate::mapping;
 use crate::refusal::{self, Asked, Cause, Refusal};
 use crate::settings::{Authorization, DAY, Settings};
 use crate::survey;
@@ -182,11 +181,7 @@ impl Check {
             What::Access | What::Page(..) => hour,
             What::Survey => now.saturating_sub(DAY),
         };
-        let query = Query {
-            services: mapping::services(self.settings.event_types),
-            start,
-            end: None,
-        };
+        let query = Query::new(&self.settings, start, None);
         let (path, body) = match question.what {
             What::Access => ("/events/count", query.count()),
             What::Page(..) => ("/events", query.events(1, None)),

@@ -116,6 +116,11 @@ pub fn rfc3339(ms: i64) -> String {
     }
 }
 
+/// The day of a time (ms since 1970 UTC), as in `2026-11-24`.
+pub fn day(ms: i64) -> String {
+    rfc3339(ms).chars().take(10).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,5 +183,6 @@ mod tests {
     fn moments_are_written_in_utc_with_milliseconds() {
         assert_eq!(rfc3339(1_795_506_474_123), "2026-11-24T07:47:54.123Z");
         assert_eq!(rfc3339(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(day(1_795_506_474_123), "2026-11-24");
     }
 }

@@ -281,7 +281,7 @@ impl Collector {
         let memory = self.memory.as_ref()?;
         let position = memory.ledger.position();
         let behind = now.unwrap_or(position).saturating_sub(position);
-        let outcome = &memory.outcome;
+        let outcome = &memory.notes.audit;
         Some(Progress {
             start: memory.ledger.start(),
             read_to: position,
@@ -290,7 +290,7 @@ impl Collector {
             behind: u64::try_from(behind).unwrap_or(0),
             reconciled: outcome.at.map(|_| (outcome.counted, outcome.read)),
             backlog: self.backlog,
-            lateness: memory.lateness.quantiles(),
+            lateness: memory.notes.lateness.quantiles(),
         })
     }
 
@@ -302,7 +302,7 @@ impl Collector {
         let (Some(memory), false) = (memory, error.is_our_own()) else {
             return error;
         };
-        error.and_hints([self.retention.deadline(memory.read_to(), memory.kept)])
+        error.and_hints([self.retention.deadline(memory.read_to(), memory.notes.kept)])
     }
 
     /// The requests that are open.

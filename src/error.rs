@@ -94,49 +94,39 @@ impl Error {
 
     /// The same, with each of its texts replaced.
     #[must_use]
-    pub fn map_text(self, text: impl Fn(String) -> String) -> Self {
-        let texts = |hints: Vec<String>| hints.into_iter().map(&text).collect();
-        let failure = |it: Failure| Failure {
-            message: text(it.message),
-            hints: texts(it.hints),
-        };
-        let problem = |it: Problem| Problem {
-            setting: it.setting,
-            message: text(it.message),
-            hints: texts(it.hints),
-        };
-        match self {
-            Self::BadSettings(problems) => {
-                Self::BadSettings(problems.into_iter().map(problem).collect())
+    pub fn map_text(mut self, text: impl Fn(String) -> String) -> Self {
+        for (message, hints) in self.texts_mut() {
+            for one in std::iter::once(message).chain(hints) {
+                *one = text(std::mem::take(one));
             }
-            Self::Authentication(it) => Self::Authentication(failure(it)),
-            Self::Permission(it) => Self::Permission(failure(it)),
-            Self::NotEntitled(it) => Self::NotEntitled(failure(it)),
-            Self::Unavailable(it, retry_after) => Self::Unavailable(failure(it), retry_after),
-            Self::Protocol(it) => Self::Protocol(failure(it)),
-            Self::Storage(it) => Self::Storage(failure(it)),
-            Self::Internal(it) => Self::Internal(failure(it)),
         }
+        self
     }
 
     /// Adds ways out, after those that are there.
     #[must_use]
     pub fn and_hints(mut self, more: impl IntoIterator<Item = String>) -> Self {
-        match &mut self {
-            Self::BadSettings(problems) => {
-                if let Some(last) = problems.last_mut() {
-                    last.hints.extend(more);
-                }
-            }
+        if let Some((_, hints)) = self.texts_mut().pop() {
+            hints.extend(more);
+        }
+        self
+    }
+
+    /// The message and the ways out: of the failure, or of each problem.
+    fn texts_mut(&mut self) -> Vec<(&mut String, &mut Vec<String>)> {
+        match self {
+            Self::BadSettings(problems) => problems
+                .iter_mut()
+                .map(|problem| (&mut problem.message, &mut problem.hints))
+                .collect(),
             Self::Authentication(failure)
             | Self::Permission(failure)
             | Self::NotEntitled(failure)
             | Self::Unavailable(failure, _)
             | Self::Protocol(failure)
             | Self::Storage(failure)
-            | Self::Internal(failure) => failure.hints.extend(more),
+            | Self::Internal(failure) => vec![(&mut failure.message, &mut failure.hints)],
         }
-        self
     }
 
     /// Whether JumpCloud has no part in it: settings, state, or a defect here.

@@ -1,7 +1,7 @@
 //! The day on which the credential expires: JumpCloud does not tell, so the
 //! operator does, and is warned in time.
 
-use crate::clock::rfc3339;
+use crate::clock::day;
 use crate::finding::{Finding, Kind};
 use crate::settings::{Authorization, DAY, Settings};
 
@@ -36,8 +36,7 @@ pub fn warning(settings: &Settings, now: i64) -> Option<String> {
         Authorization::ServiceAccount => ("client secret", "a new one"),
     };
     let expires = settings.token_expires?;
-    let day = rfc3339(expires);
-    let day = day.get(..10).unwrap_or(&day);
+    let day = day(expires);
     let when = match expires.saturating_sub(now).div_euclid(DAY) {
         ..0 => format!("has expired on {day}, by `token_expires`"),
         0 => format!("expires on {day}, within a day"),

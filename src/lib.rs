@@ -11,8 +11,8 @@
 //!   Input ──────────►  feed ──► collect ──► collect::walk ──► split ──► event ──► mapping ──► batch
 //!   (head, body, end)     │        │  one organisation:  one query,    bytes to    borrowed    to OCSF   one output
 //!   ◄────────── Step      │        │  what to read next  page by page  objects     leaves                buffer
-//!   (send, load, read,    │        ├── collect::audit: JumpCloud's count against the tiles; repair: one tile read again
-//!    done)                │        └── collect::ledger: position, ids, tiles ◄─► state: stored form
+//!   (send, read, load,    │        ├── collect::audit: JumpCloud's count against the tiles; repair: one tile read again
+//!    drop, done)          │        └── collect::ledger: position, ids, tiles ◄─► state: stored form
 //!                         └── refusal: what a status and a body mean
 //!                  └─ authorize: each request gets its credential on its way out
 //! ```

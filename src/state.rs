@@ -12,6 +12,8 @@ mod head;
 mod table;
 mod upgrade;
 
+use std::collections::VecDeque;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
@@ -84,8 +86,8 @@ pub struct Slot {
 #[derive(Debug)]
 pub struct Restoring {
     head: Head,
-    /// Keys to be read, the last one first.
-    wanted: Vec<String>,
+    /// Keys to be read, in order.
+    wanted: VecDeque<String>,
     /// Values read, in order.
     values: Values,
 }
@@ -159,17 +161,8 @@ impl Slot {
         self.next = head.next;
         self.obsolete = head.obsolete.iter().map(keys).collect();
         // A head always names all of its blobs: the next one has others.
-        self.outdated = head
-            .blobs()
-            .flat_map(Blob::numbers)
-            .map(Keys::one)
-            .collect();
-        let mut wanted: Vec<String> = head
-            .blobs()
-            .flat_map(Blob::numbers)
-            .map(|number| self.key(number))
-            .collect();
-        wanted.reverse();
+        self.outdated = head.numbers().map(Keys::one).collect();
+        let wanted = head.numbers().map(|number| self.key(number)).collect();
         let values = Default::default();
         Ok(Some(Restoring {
             head,
@@ -180,7 +173,7 @@ impl Slot {
 
     /// Reads the next of the keys that the head names.
     pub fn read_key(&self, restoring: &mut Restoring, bytes: Option<&[u8]>) -> Result<(), Error> {
-        restoring.wanted.pop();
+        restoring.wanted.pop_front();
         let bytes = bytes.ok_or_else(|| self.corrupt())?;
         restoring.values.push_back(bytes.to_vec());
         Ok(())
@@ -216,15 +209,7 @@ impl Slot {
             sequence,
             ledger,
             fill,
-            floor: memory.floor,
-            selection: memory.selection,
-            start_setting: memory.start.clone(),
-            kept: memory.kept,
-            mixed: memory.mixed,
-            audit: memory.outcome.clone(),
-            lateness: memory.lateness.clone(),
-            surveyed: memory.surveyed,
-            warned: memory.warned,
+            notes: memory.notes.clone(),
             obsolete,
             more_obsolete: match more_obsolete.is_empty() {
                 true => Blob::None,
@@ -232,11 +217,7 @@ impl Slot {
             },
             next: self.next,
         };
-        self.outdated = head
-            .blobs()
-            .flat_map(Blob::numbers)
-            .map(Keys::one)
-            .collect();
+        self.outdated = head.numbers().map(Keys::one).collect();
         // Nothing in it can fail to serialise.
         writes.push(Write::Set(
             self.head.clone(),
@@ -310,7 +291,7 @@ impl Slot {
 impl Restoring {
     /// The next key to be read; none: all is here.
     pub fn wants(&self) -> Option<&str> {
-        self.wanted.last().map(String::as_str)
+        self.wanted.front().map(String::as_str)
     }
 
     /// The state, and the obsolete keys that the head itself does not name.
@@ -331,15 +312,7 @@ impl Restoring {
             memory: Memory {
                 ledger,
                 fill,
-                floor: head.floor,
-                selection: head.selection,
-                start: head.start_setting,
-                kept: head.kept,
-                mixed: head.mixed,
-                outcome: head.audit,
-                lateness: head.lateness,
-                surveyed: head.surveyed,
-                warned: head.warned,
+                notes: head.notes,
             },
         };
         Some((restored, obsolete))

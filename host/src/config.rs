@@ -54,6 +54,11 @@ pub struct Config {
 const ROOT_KEYS: &[&str] = &["defaults", "feeds", "state_dir"];
 
 impl Config {
+    /// The feed of this name.
+    pub fn feed(&self, name: &str) -> Option<&FeedConfig> {
+        self.feeds.iter().find(|feed| feed.name == name)
+    }
+
     /// Reads the file, the folder of files or the flags. Fails only if there is
     /// nothing to read.
     pub fn load(args: &SourceArgs) -> Result<Self, Vec<Located>> {

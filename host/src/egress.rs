@@ -169,7 +169,7 @@ impl Rules {
     /// Whether `address`, to which `host` resolved, may be connected to.
     fn permits_address(&self, origin: &Origin, address: IpAddr) -> Result<(), DialError> {
         let address = address.to_canonical();
-        if origin.scheme == "http" && !address.is_loopback() {
+        if !origin.is_encrypted() && !address.is_loopback() {
             return Err(DialError::Unencrypted(address));
         }
         let allowed = self.allow.iter().any(|allow| match allow {

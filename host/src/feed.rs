@@ -17,12 +17,13 @@
 mod open;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use self::open::surroundings;
 use crate::bindings::types::{self, Batch, Finding, Next};
+use crate::clock::now;
 use crate::engine::Plugin;
 use crate::error::{Error, Kind, Result};
 use crate::failpoint;
@@ -323,12 +324,4 @@ impl Feed {
             _ => e,
         }
     }
-}
-
-/// Milliseconds since 1970 by the host's clock.
-pub fn now() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

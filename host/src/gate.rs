@@ -17,8 +17,8 @@ use http::{Response, StatusCode};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until};
 
+use crate::clock::now as now_ms;
 use crate::egress::Origin;
-use crate::feed::now as now_ms;
 use crate::retry;
 use crate::vault::Fingerprint;
 

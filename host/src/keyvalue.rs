@@ -26,7 +26,9 @@ const ENTRY: u64 = 128;
 /// A feed's changes to its values, by key; none: the key is removed.
 pub type Values = BTreeMap<String, Option<Vec<u8>>>;
 
-/// What a feed's guest sees as the bucket `""`.
+/// What a feed's guest sees as the bucket `""`. (By default: nothing, and takes
+/// nothing.)
+#[derive(Default)]
 pub(crate) struct FeedBucket {
     store: Option<Arc<dyn Store>>,
     feed: String,
@@ -47,20 +49,7 @@ impl FeedBucket {
             feed,
             largest,
             most,
-            writes: None,
-            written: 0,
-        }
-    }
-
-    /// An empty bucket that takes nothing.
-    pub(crate) fn none() -> Self {
-        Self {
-            store: None,
-            feed: String::new(),
-            largest: 0,
-            most: 0,
-            writes: None,
-            written: 0,
+            ..Self::default()
         }
     }
 

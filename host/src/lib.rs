@@ -76,6 +76,7 @@
 
 mod bindings;
 mod clean;
+mod clock;
 mod dead_letter;
 mod egress;
 mod engine;
@@ -107,11 +108,12 @@ pub use self::bindings::types::{
     Activity, Batch, Condition, Counters, Descriptor, Entry, EventClass, Finding, FindingSpec,
     Next, Progress, Reconciled, Rejected, SecretPattern, SecretSpec, Severity, TypeCount,
 };
+pub use self::clock::now;
 pub use self::dead_letter::DeadLetter;
 pub use self::egress::{Allow, https_proxy};
 pub use self::engine::{Engine, Plugin};
 pub use self::error::{Error, Kind, Problem, Result};
-pub use self::feed::{Feed, now};
+pub use self::feed::Feed;
 pub use self::keyvalue::Values;
 pub use self::limits::{Field, Limits};
 pub use self::options::FeedOptions;

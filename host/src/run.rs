@@ -9,8 +9,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use crate::bindings::types::{Batch, Next};
+use crate::clock::now;
 use crate::error::{Error, Result};
-use crate::feed::{Feed, now};
+use crate::feed::Feed;
 use crate::journal::Journal;
 use crate::retry::{self, Retry};
 use crate::totals::Totals;

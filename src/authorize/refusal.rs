@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::api::{Head, Request, user_agent};
-use crate::clock::rfc3339;
+use crate::clock::day;
 use crate::collect::call::Answer;
 use crate::error::{Error, Failure, Problem};
 use crate::refusal::{self, Cause, cut};
@@ -115,11 +115,8 @@ impl Endpoint {
                 Failure::new(format!(
                     "JumpCloud refused the service account's client id or secret ({status})"
                 ))
-                .hint(match self.expires.map(rfc3339) {
-                    Some(day) => format!(
-                        "by `token_expires` the secret expires on {}",
-                        day.get(..10).unwrap_or(&day)
-                    ),
+                .hint(match self.expires.map(day) {
+                    Some(day) => format!("by `token_expires` the secret expires on {day}"),
                     None => "the secret may have expired, been replaced, or been pasted incompletely; up to two can be active".to_owned(),
                 })
                 .hint("make a new secret for the service account in the Admin Portal and put it in the place of `client_secret`")

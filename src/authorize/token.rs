@@ -27,7 +27,7 @@ use crate::refusal::Cause;
 use crate::settings::Settings;
 
 /// The request for a token. Those of machines are counted from 1.
-pub const TOKEN_REQUEST: RequestId = 0;
+const TOKEN_REQUEST: RequestId = 0;
 
 /// So long before its end a token is renewed, in ms; a short-lived one halfway.
 const EARLY: u64 = 30_000;

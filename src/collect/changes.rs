@@ -34,9 +34,10 @@ impl Collector {
     pub fn begin(&mut self, now: i64, settings: &Settings) -> Result<i64> {
         let start = settings.start.resolve(now);
         let start = start.map_err(|problem| Error::BadSettings(vec![problem]))?;
-        self.memory.get_or_insert_with(|| Memory {
-            start: Some(reach(settings)),
-            ..Memory::new(start)
+        self.memory.get_or_insert_with(|| {
+            let mut memory = Memory::new(start);
+            memory.notes.start_setting = Some(reach(settings));
+            memory
         });
         Ok(start)
     }
@@ -52,10 +53,10 @@ impl Collector {
         match &mut memory.fill {
             Some(fill) => fill.reach(kept, reach),
             None => {
-                let before = memory.start.replace(reach.to_owned());
+                let before = memory.notes.start_setting.replace(reach.to_owned());
                 let changed = before.is_some_and(|before| before != reach);
                 if changed {
-                    memory.kept = None;
+                    memory.notes.kept = None;
                 }
                 if changed && start.max(kept) < memory.ledger.start() {
                     memory.begin_fill(start.max(kept));
@@ -70,7 +71,7 @@ impl Collector {
         let Some(memory) = &mut self.memory else {
             return;
         };
-        let before = memory.selection.replace(self.selection).map(renewed);
+        let before = memory.notes.selection.replace(self.selection).map(renewed);
         if before.is_some_and(|before| before != self.selection) {
             memory.reselect();
             self.audit = None;
@@ -95,7 +96,7 @@ impl Collector {
         let Some(memory) = &mut self.memory else {
             return;
         };
-        memory.kept = retention.learnt().or(memory.kept);
+        memory.notes.kept = retention.learnt().or(memory.notes.kept);
         if let Some(fill) = memory.fill.as_mut().filter(|fill| fill.gap.is_none()) {
             let (end, follows) = (fill.end, fill.before.is_some());
             let earlier = retention.keep(&mut fill.ledger, end, follows, now, batch);

@@ -11,7 +11,6 @@ use crate::api::{MAX_LIMIT, Query};
 use crate::clock::rfc3339;
 use crate::expiry;
 use crate::finding::Kind;
-use crate::mapping;
 use crate::settings::{DAY, Settings};
 use crate::survey;
 
@@ -80,11 +79,8 @@ impl Collector {
     /// All from the position on.
     fn unread(&self, shared: &Shared<'_>) -> Query {
         let position = self.memory.as_ref().map(|memory| memory.ledger.position());
-        Query {
-            services: mapping::services(shared.settings.event_types),
-            start: position.unwrap_or(shared.reading.wall.saturating_sub(FIRST_LOOK)),
-            end: None,
-        }
+        let start = position.unwrap_or(shared.reading.wall.saturating_sub(FIRST_LOOK));
+        Query::new(shared.settings, start, None)
     }
 
     /// How much a new feed has before it: one count from its start.
@@ -132,7 +128,7 @@ impl Collector {
         }
         let (audit, memory) = (self.audit.as_mut()?, self.memory.as_mut()?);
         let Some(task) = audit.next(memory.ledger.tiles()) else {
-            memory.outcome = audit.outcome(memory.ledger.tiles(), now, &memory.outcome);
+            memory.notes.audit = audit.outcome(memory.ledger.tiles(), now, &memory.notes.audit);
             (self.audit, self.cycle.audited) = (None, true);
             return None;
         };
@@ -141,11 +137,7 @@ impl Collector {
         }
         match task {
             Task::Count(start, end) => {
-                let query = Query {
-                    services: mapping::services(shared.settings.event_types),
-                    start,
-                    end: Some(end),
-                };
+                let query = Query::new(shared.settings, start, Some(end));
                 let need = self.count(&query, shared);
                 self.work = Work::Count(query);
                 Some(need)
@@ -163,7 +155,7 @@ impl Collector {
         let Some(memory) = self.memory.as_mut().filter(|_| !self.cycle.audited) else {
             return;
         };
-        let last = memory.outcome.at;
+        let last = memory.notes.audit.at;
         let due = last.is_none_or(|last| last.saturating_add(AUDIT_EVERY) <= now);
         if !due && !shared.limits.drain {
             return;
@@ -175,7 +167,10 @@ impl Collector {
             );
             shared.batch.find(Kind::HorizonShortened, message);
         }
-        self.audit = Some(Audit::new(memory.ledger.tiles(), memory.outcome.doubted));
+        self.audit = Some(Audit::new(
+            memory.ledger.tiles(),
+            memory.notes.audit.doubted,
+        ));
     }
 
     /// Loads the ids of a tile that is to be read again, and then reads it.
@@ -216,11 +211,11 @@ impl Collector {
             return;
         };
         let mine = shared.settings.org_ids.first() == self.requested.as_ref();
-        if !mine || !a_day_passed(memory.warned, now) {
+        if !mine || !a_day_passed(memory.notes.warned, now) {
             return;
         }
         if let Some(message) = expiry::warning(shared.settings, now) {
-            memory.warned = Some(now);
+            memory.notes.warned = Some(now);
             shared.batch.find_of_feed(Kind::KeyExpiry, message);
         }
     }
@@ -229,15 +224,12 @@ impl Collector {
     /// at once has `check` for that.
     fn survey(&mut self, now: i64, shared: &mut Shared<'_>) -> Option<Need> {
         let memory = self.memory.as_mut()?;
-        if !a_day_passed(memory.surveyed, now) || shared.limits.drain {
+        if !a_day_passed(memory.notes.surveyed, now) || shared.limits.drain {
             return None;
         }
-        memory.surveyed = Some(now);
-        let query = Query {
-            services: mapping::services(shared.settings.event_types),
-            start: now.saturating_sub(DAY).max(self.retention.oldest(now)),
-            end: None,
-        };
+        memory.notes.surveyed = Some(now);
+        let start = now.saturating_sub(DAY).max(self.retention.oldest(now));
+        let query = Query::new(shared.settings, start, None);
         let need = self.call("/events/distinct", query.distinct(survey::FIELD), shared);
         self.work = Work::Survey(query);
         Some(need)
@@ -250,11 +242,7 @@ impl Collector {
         reason: Reason,
         shared: &mut Shared<'_>,
     ) -> Need {
-        let query = Query {
-            services: mapping::services(shared.settings.event_types),
-            start,
-            end,
-        };
+        let query = Query::new(shared.settings, start, end);
         let repairs = matches!(reason, Reason::Repair(_));
         // A repair that fails begins anew: so a tile is one page, over however many
         // batches its rows go.
@@ -265,7 +253,7 @@ impl Collector {
         let id = next_id(shared.last_request);
         let request = self.request(shared, "/events", query.events(limit, None));
         let memory = self.memory.as_ref();
-        let mixed = self.mixed || repairs && memory.is_some_and(|memory| memory.mixed);
+        let mixed = self.mixed || repairs && memory.is_some_and(|memory| memory.notes.mixed);
         let walk = Walk::new(query, limit, mixed, id, shared.now());
         self.work = Work::Walk(Box::new(walk), reason);
         Need::Send(id, request)
@@ -292,7 +280,7 @@ impl Collector {
 
 /// Rows a page: what fills a batch.
 fn page_limit(max_events: usize) -> u32 {
-    u32::try_from(max_events).map_or(MAX_LIMIT, |limit| limit.clamp(1, MAX_LIMIT))
+    u32::try_from(max_events).map_or(MAX_LIMIT, |limit| limit.min(MAX_LIMIT))
 }
 
 /// Whether it is a day since something was last done.

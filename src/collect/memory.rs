@@ -1,5 +1,7 @@
 //! All that one organisation's collection remembers from one run to the next.
 
+use serde::{Deserialize, Serialize};
+
 use super::audit::Outcome;
 use super::fill::Fill;
 use super::lateness::Lateness;
@@ -15,26 +17,38 @@ pub struct Memory {
     pub ledger: Ledger,
     /// What lies before `ledger` and is not read yet.
     pub fill: Option<Fill>,
+    /// What else.
+    pub notes: Notes,
+}
+
+/// What is remembered beside what was read, under the names by which it is
+/// stored.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Notes {
     /// Nothing before this time is read any more, in ms since 1970 UTC: a gap
     /// before it was forgotten, and with it what was read before that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub floor: Option<i64>,
     /// Fingerprint of the selection that everything was read under; none:
     /// nobody noted it.
     pub selection: Option<u32>,
     /// The `start` and `retention_days` that were configured when there was
     /// nothing to fill.
-    pub start: Option<String>,
+    pub start_setting: Option<String>,
     /// For how long JumpCloud keeps events, by its own words, in ms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<i64>,
     /// Rows of other organisations came among ours: a tile may have no others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub mixed: bool,
     /// How the last audit came out.
-    pub outcome: Outcome,
+    pub audit: Outcome,
     /// How late events are.
     pub lateness: Lateness,
     /// When the types of events were last asked for, in ms since 1970 UTC.
     pub surveyed: Option<i64>,
     /// When the expiry of the credential was last told, in ms since 1970 UTC.
+    #[serde(default)]
     pub warned: Option<i64>,
 }
 
@@ -44,15 +58,7 @@ impl Memory {
         Self {
             ledger: Ledger::new(start),
             fill: None,
-            floor: None,
-            selection: None,
-            start: None,
-            kept: None,
-            mixed: false,
-            outcome: Outcome::default(),
-            lateness: Lateness::default(),
-            surveyed: None,
-            warned: None,
+            notes: Notes::default(),
         }
     }
 
@@ -73,8 +79,8 @@ impl Memory {
         }
         self.drop_empty_fills();
         self.ledger.rewind(to);
-        self.floor.take_if(|floor| to < *floor);
-        self.outcome = Outcome::default();
+        self.notes.floor.take_if(|floor| to < *floor);
+        self.notes.audit = Outcome::default();
     }
 
     /// Other events are chosen from now on: all is to be read once more.
@@ -85,12 +91,12 @@ impl Memory {
             one.ledger.tiles_mut().make_stale();
             fill = one.before.as_deref_mut();
         }
-        self.outcome = Outcome::default();
+        self.notes.audit = Outcome::default();
     }
 
     /// What lies before is to be read too, from an earlier start on.
     pub fn begin_fill(&mut self, start: i64) {
-        let start = self.floor.map_or(start, |floor| floor.max(start));
+        let start = self.notes.floor.map_or(start, |floor| floor.max(start));
         self.fill.get_or_insert(Fill {
             ledger: Ledger::new(start),
             end: self.ledger.start(),
@@ -138,7 +144,7 @@ impl Memory {
         let Some(mut gone) = last.before.take() else {
             return;
         };
-        self.floor = Some(last.ledger.start());
+        self.notes.floor = Some(last.ledger.start());
         loop {
             let dropped = gone.ledger.tiles_mut().clear();
             self.ledger.tiles_mut().drop_keys(dropped);
@@ -215,7 +221,7 @@ mod tests {
             Some(600)
         );
         memory.rewind(0);
-        assert_eq!((memory.fill, memory.floor), (None, None));
+        assert_eq!((memory.fill, memory.notes.floor), (None, None));
     }
 
     #[test]

@@ -32,7 +32,7 @@ impl Collector {
                     repair,
                     tiles,
                     undated,
-                    lateness: &mut memory.lateness,
+                    lateness: &mut memory.notes.lateness,
                     now,
                 };
                 &mut reader
@@ -54,11 +54,11 @@ impl Collector {
             },
             received: shared.received,
         });
-        memory.mixed |= walk.met_others();
+        memory.notes.mixed |= walk.course().met_others();
         let rows = shared.batch.counters.received - before;
         self.broken &= shared.batch.is_empty();
         self.backlog = self.backlog.map(|backlog| backlog.saturating_sub(rows));
-        match turn {
+        match turn? {
             Turn::Read(request) => Ok(Need::Read(request)),
             Turn::HandOut => Ok(Need::HandOut),
             Turn::Ask(cursor) => {
@@ -84,10 +84,9 @@ impl Collector {
                 Err(Halt::Restart)
             }
             Turn::Restart => {
-                self.mixed = walk.is_mixed();
+                self.mixed = walk.course().is_mixed();
                 Err(Halt::Restart)
             }
-            Turn::Fail(error) => Err(error.into()),
             Turn::Garbage(bytes) => Err(refusal::no_array(self.asked(shared), &bytes).into()),
         }
     }
@@ -120,7 +119,7 @@ impl Collector {
                 let from = repair.from();
                 let tiles = memory.ledger.tiles_mut();
                 repair.finish(tiles);
-                if walk.met_end() {
+                if walk.course().met_end() {
                     // No edge, for `end_time` may be read either way.
                     tiles.unedge(from);
                     self.audit = None;

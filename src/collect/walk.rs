@@ -56,8 +56,6 @@ pub enum Turn {
     Enough,
     /// To be begun anew from the position, without an error.
     Restart,
-    /// Nothing: it failed.
-    Fail(Error),
     /// Nothing: the body is something else than an array of events, of which
     /// these are the first bytes.
     Garbage(Vec<u8>),
@@ -90,20 +88,9 @@ impl Walk {
         self.limit
     }
 
-    /// Whether rows of other organisations came before any of our own: only a
-    /// second reading can tell a mix from a change of hands.
-    pub fn is_mixed(&self) -> bool {
-        self.course.is_mixed()
-    }
-
-    /// Whether rows of other organisations were taken among ours.
-    pub fn met_others(&self) -> bool {
-        self.course.met_others()
-    }
-
-    /// Whether an event was found at the very ms at which the query ends.
-    pub fn met_end(&self) -> bool {
-        self.course.met_end()
+    /// How far it has come.
+    pub fn course(&self) -> &Course {
+        &self.course
     }
 
     /// The requests that are open.
@@ -154,87 +141,63 @@ impl Walk {
     }
 
     /// Reads on, as far as what has come allows.
-    pub fn advance(&mut self, desk: &mut Desk<'_>) -> Turn {
+    pub fn advance(&mut self, desk: &mut Desk<'_>) -> Result<Turn> {
         loop {
+            let is_full = self.page.is_full(self.limit);
             if self.next.is_none()
-                && self.page.is_full(self.limit)
+                && is_full
                 && let Ok(cursor) = self.page.cursor()
             {
                 // Rows that tell no time, or all the same, have no order that
                 // would show it.
                 if self.went_back(&cursor) {
-                    return Turn::Fail(Error::protocol("`X-Search_after` went back"));
+                    return Err(Error::protocol("`X-Search_after` went back"));
                 }
                 self.cursors.push_back(cursor.clone());
                 if self.cursors.len() > MAX_CURSORS {
                     self.cursors.remove(1);
                 }
-                return Turn::Ask(cursor);
+                return Ok(Turn::Ask(cursor));
             }
             // Its rows were read before, and those without a time may be settled.
-            if self.page.is_full(self.limit)
-                && self.page.is_unmoved()
-                && let Err(error) = self.page.cursor()
-            {
-                return Turn::Fail(error);
+            if is_full && self.page.is_unmoved() {
+                self.page.cursor()?;
             }
-            match self.read_rows(desk) {
-                Ok(Row::Taken) => {}
-                Ok(Row::Full) => return Turn::HandOut,
-                Ok(Row::Enough) => return Turn::Enough,
-                Ok(Row::Restart) => return Turn::Restart,
-                Err(Stop::Failed(error)) => return Turn::Fail(error),
-                Err(Stop::Garbage(bytes)) => return Turn::Garbage(bytes),
+            if let Some(turn) = self.read_rows(desk)? {
+                return Ok(turn);
             }
             if !self.page.has_ended() {
-                return Turn::Read(self.page.request());
+                return Ok(Turn::Read(self.page.request()));
             }
-            if let Err(error) = self.close_page(desk) {
-                return Turn::Fail(error);
-            }
+            // What it said of itself against what came.
+            self.page.check()?;
+            self.course.close_page(desk.organization.as_deref())?;
             if !self.page.is_full(self.limit) {
                 self.course.end(desk.account);
-                return Turn::End;
+                return Ok(Turn::End);
             }
             match self.next.take() {
                 Some(next) => {
                     self.page = next;
-                    if let Err(error) = self.course.turn_page(self.page.date()) {
-                        return Turn::Fail(error);
-                    }
+                    self.course.turn_page(self.page.date())?;
                 }
                 // Asked for at the top of the loop, if the cursor is good.
-                None => {
-                    if let Err(error) = self.page.cursor() {
-                        return Turn::Fail(error);
-                    }
-                }
+                None => drop(self.page.cursor()?),
             }
         }
     }
 
-    /// Takes the rows that have come, until the batch is full.
-    fn read_rows(&mut self, desk: &mut Desk<'_>) -> std::result::Result<Row, Stop> {
-        if let Some(pending) = self.pending.take() {
-            let row = match &pending {
-                _ if desk.batch.is_full(desk.limits) => Row::Full,
-                Pending::Record(bytes) => self.course.record(bytes, desk)?,
-                Pending::Refused(refused) => self.course.refused(refused, desk),
-            };
-            match row {
-                Row::Taken => {}
-                Row::Full => {
-                    self.pending = Some(pending);
-                    return Ok(Row::Full);
-                }
-                other => return Ok(other),
-            }
-        }
+    /// Takes the rows that have come, until the batch is full. None: all of them.
+    fn read_rows(&mut self, desk: &mut Desk<'_>) -> Result<Option<Turn>> {
         while !desk.batch.is_full(desk.limits) {
-            let piece = match self.page.next_piece() {
-                Ok(None) | Err(Broken::Cut) => return Ok(Row::Taken),
-                Ok(Some(piece)) => piece,
-                Err(Broken::Garbage(bytes)) => return Err(Stop::Garbage(bytes)),
+            let pending = self.pending.take();
+            let piece = match &pending {
+                Some(pending) => pending.piece(),
+                None => match self.page.next_piece() {
+                    Ok(Some(piece)) => piece,
+                    Ok(None) | Err(Broken::Cut) => return Ok(None),
+                    Err(Broken::Garbage(bytes)) => return Ok(Some(Turn::Garbage(bytes))),
+                },
             };
             let row = match &piece {
                 Piece::Record(bytes) => self.course.record(bytes, desk)?,
@@ -244,12 +207,13 @@ impl Walk {
                 Row::Taken => {}
                 Row::Full => {
                     self.pending = Some(piece.into());
-                    return Ok(Row::Full);
+                    break;
                 }
-                other => return Ok(other),
+                Row::Enough => return Ok(Some(Turn::Enough)),
+                Row::Restart => return Ok(Some(Turn::Restart)),
             }
         }
-        Ok(Row::Full)
+        Ok(Some(Turn::HandOut))
     }
 
     /// Whether a cursor came before, or names an earlier time than the last one:
@@ -270,12 +234,6 @@ impl Walk {
             .flatten()
             .find(|page| page.request() == request)
     }
-
-    /// The end of a page: what it said of itself against what came.
-    fn close_page(&self, desk: &Desk<'_>) -> Result<()> {
-        self.page.check()?;
-        self.course.close_page(desk.organization.as_deref())
-    }
 }
 
 /// A row that waits for the next batch.
@@ -285,24 +243,21 @@ enum Pending {
     Refused(Refused),
 }
 
+impl Pending {
+    fn piece(&self) -> Piece<'_> {
+        match self {
+            Self::Record(bytes) => Piece::Record(bytes),
+            Self::Refused(refused) => Piece::Refused(refused.clone()),
+        }
+    }
+}
+
 impl From<Piece<'_>> for Pending {
     fn from(piece: Piece<'_>) -> Self {
         match piece {
             Piece::Record(bytes) => Self::Record(bytes.to_vec()),
             Piece::Refused(refused) => Self::Refused(refused),
         }
-    }
-}
-
-/// Why reading rows ends.
-enum Stop {
-    Failed(Error),
-    Garbage(Vec<u8>),
-}
-
-impl From<Error> for Stop {
-    fn from(error: Error) -> Self {
-        Self::Failed(error)
     }
 }
 
@@ -351,10 +306,10 @@ mod tests {
         let other = [b'x'; 4_000];
         desk.batch.reject(1, "not-json", String::new(), &other);
         for _ in 0..3 {
-            assert!(matches!(walk.advance(desk), Turn::HandOut));
+            assert!(matches!(walk.advance(desk), Ok(Turn::HandOut)));
         }
         *desk.batch = Batch::default();
-        assert!(matches!(walk.advance(desk), Turn::Read(1)));
+        assert!(matches!(walk.advance(desk), Ok(Turn::Read(1))));
         assert_eq!(desk.batch.index.len(), 1);
     }
 }

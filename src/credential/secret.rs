@@ -36,24 +36,20 @@ pub const SECRETS: &[Secret] = &[
         description: "An administrator's API key: Admin Portal > own initials (top right) > My API Key > Generate New API Key, with an expiry of 90 days. A service account has `client_secret` in its place, with `authorization = \"service-account\"`.",
         when: &["api-key", "bearer"],
         patterns: &[
-            PLACEHOLDER,
-            assignment("export *=*"),
-            assignment("*api_key=*"),
-            assignment("*=jca_*"),
-            Pattern {
-                pattern: "x-api-key:*",
-                when: &[],
-                severity: Severity::Error,
-                advice: "the header's name was pasted with the key; paste only what follows `x-api-key:`",
-            },
-            stray("*,*"),
-            stray("*;*"),
-            Pattern {
-                pattern: "*:*",
-                when: &[],
-                severity: Severity::Error,
-                advice: "this looks like a service account's `clientID:clientSecret`, not like a key; make an API key, or set `authorization = \"service-account\"`",
-            },
+            refused("<*>", PLACEHOLDER),
+            refused("export *=*", ASSIGNED),
+            refused("*api_key=*", ASSIGNED),
+            refused("*=jca_*", ASSIGNED),
+            refused(
+                "x-api-key:*",
+                "the header's name was pasted with the key; paste only what follows `x-api-key:`",
+            ),
+            refused("*,*", STRAY),
+            refused("*;*", STRAY),
+            refused(
+                "*:*",
+                "this looks like a service account's `clientID:clientSecret`, not like a key; make an API key, or set `authorization = \"service-account\"`",
+            ),
             Pattern {
                 pattern: "jca_*",
                 when: &["bearer"],
@@ -67,9 +63,9 @@ pub const SECRETS: &[Secret] = &[
         description: "A service account's client secret, shown once when it is made in the Admin Portal; its client id is the setting `client_id`.",
         when: &["service-account"],
         patterns: &[
-            PLACEHOLDER,
-            assignment("export *=*"),
-            assignment("*client_secret=*"),
+            refused("<*>", PLACEHOLDER),
+            refused("export *=*", ASSIGNED),
+            refused("*client_secret=*", ASSIGNED),
             Pattern {
                 pattern: "jca_*",
                 when: &[],
@@ -87,32 +83,25 @@ pub const SECRETS: &[Secret] = &[
 ];
 
 /// Pasted from a document.
-const PLACEHOLDER: Pattern = Pattern {
-    pattern: "<*>",
-    when: &[],
-    severity: Severity::Error,
-    advice: "this is a placeholder from a document, not a secret; paste the secret itself",
-};
+const PLACEHOLDER: &str =
+    "this is a placeholder from a document, not a secret; paste the secret itself";
 
 /// Copied from a shell or a file of variables.
-const fn assignment(pattern: &'static str) -> Pattern {
-    Pattern {
-        pattern,
-        when: &[],
-        severity: Severity::Error,
-        advice: "the variable's name was pasted with the secret; paste only what follows the `=`",
-    }
-}
+const ASSIGNED: &str =
+    "the variable's name was pasted with the secret; paste only what follows the `=`";
 
 /// Copied with what stood around it in a table or a list. (A client secret may
 /// have any character; a key is sent in a header as it is, and has letters and
 /// digits.)
-const fn stray(pattern: &'static str) -> Pattern {
+const STRAY: &str = "a comma or semicolon was pasted with the key; copy it again, whole, without spaces or stray characters";
+
+/// What no secret looks like.
+const fn refused(pattern: &'static str, advice: &'static str) -> Pattern {
     Pattern {
         pattern,
         when: &[],
         severity: Severity::Error,
-        advice: "a comma or semicolon was pasted with the key; copy it again, whole, without spaces or stray characters",
+        advice,
     }
 }
 

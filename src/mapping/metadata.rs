@@ -1,6 +1,6 @@
 //! What every event has, whatever it is about: class, activity, outcome, time and origin.
 
-use std::{borrow::Cow, fmt::Write};
+use std::borrow::Cow;
 
 use sha2::{Digest, Sha256};
 
@@ -73,10 +73,5 @@ fn metadata<'e>(event: &'e Event<'_>, profile: Option<&'static str>) -> ocsf::Me
 
 /// Identifies an event without an id.
 fn hash(raw: &str) -> String {
-    let mut text = String::from("sha256:");
-    for byte in Sha256::digest(raw) {
-        // Writing to a String can't fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    format!("sha256:{:x}", Sha256::digest(raw))
 }

@@ -1,7 +1,7 @@
 //! What is said of a credential that JumpCloud refuses: the ways out.
 
 use super::{Asked, addresses};
-use crate::clock::rfc3339;
+use crate::clock::day;
 use crate::error::Failure;
 use crate::settings::Authorization;
 
@@ -28,11 +28,7 @@ pub fn unauthenticated(asked: Asked<'_>) -> Failure {
         false => Failure::new(format!("JumpCloud refused the {what} (401)")),
     };
     let failure = failure.hint(match (asked.expired, asked.established) {
-        (Some(day), _) => {
-            let day = rfc3339(day);
-            let day = day.get(..10).unwrap_or(&day);
-            format!("it has expired on {day}, by `token_expires`")
-        }
+        (Some(expired), _) => format!("it has expired on {}, by `token_expires`", day(expired)),
         (None, true) => "it has probably expired (keys made for 90 days stop on day 90), or been replaced by a newer one".to_owned(),
         (None, false) => "it may have expired (keys made for 90 days stop on day 90), been replaced by a newer one, or been pasted incompletely".to_owned(),
     });

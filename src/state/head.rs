@@ -7,8 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
-use crate::collect::audit::Outcome;
-use crate::collect::lateness::Lateness;
+use crate::collect::memory::Notes;
 
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Head {
@@ -20,19 +19,8 @@ pub struct Head {
     #[serde(flatten)]
     pub ledger: LedgerHead,
     pub fill: Option<FillHead>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub floor: Option<i64>,
-    pub selection: Option<u32>,
-    pub start_setting: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kept: Option<i64>,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub mixed: bool,
-    pub audit: Outcome,
-    pub lateness: Lateness,
-    pub surveyed: Option<i64>,
-    #[serde(default)]
-    pub warned: Option<i64>,
+    #[serde(flatten)]
+    pub notes: Notes,
     pub next: u64,
     pub obsolete: Vec<(u64, u64)>,
     /// Those for which there is no room in the head.
@@ -73,13 +61,14 @@ pub enum Blob {
 pub type Values = VecDeque<Vec<u8>>;
 
 impl Head {
-    /// Everything that may lie in other keys, in order.
-    pub fn blobs(&self) -> impl Iterator<Item = &Blob> {
+    /// Numbers of the keys that it names, in order.
+    pub fn numbers(&self) -> impl Iterator<Item = u64> {
         let fills = iter::successors(self.fill.as_ref(), |fill| fill.before.as_deref());
         iter::once(&self.ledger)
             .chain(fills.map(|fill| &fill.ledger))
             .flat_map(|ledger| [&ledger.ids, &ledger.tiles])
             .chain([&self.more_obsolete])
+            .flat_map(Blob::numbers)
     }
 }
 
@@ -88,7 +77,7 @@ impl Blob {
         matches!(self, Self::None)
     }
 
-    pub fn numbers(&self) -> impl Iterator<Item = u64> {
+    fn numbers(&self) -> impl Iterator<Item = u64> {
         let numbers = match self {
             Self::Keys(numbers) => numbers.as_slice(),
             Self::None | Self::Inline(_) => &[],

@@ -52,7 +52,7 @@ fn memory(ids: u64) -> Memory {
     let mut memory = Memory::new(1_000);
     grow(&mut memory, ids);
     memory.begin_fill(500);
-    memory.selection = Some(7);
+    memory.notes.selection = Some(7);
     memory
 }
 
@@ -64,7 +64,7 @@ fn named(memory: &Memory, head: &[u8]) -> usize {
     let ids = tiles
         .flat_map(|tile| tile.ids.parts().0)
         .flat_map(|keys| keys.numbers());
-    ids.count() + head.blobs().flat_map(Blob::numbers).count()
+    ids.count() + head.numbers().count()
 }
 
 fn owner() -> Owner {
@@ -248,7 +248,7 @@ fn format_2_is_read_without_its_tiles() {
     assert_eq!((fill.end, fill.ledger.position()), (1_000, 300));
     assert_eq!(fill.ledger.tiles(), &Tiles::new(300));
     assert_eq!(
-        (memory.selection, &memory.outcome),
+        (memory.notes.selection, &memory.notes.audit),
         (Some(7), &Outcome::default())
     );
 }
@@ -313,9 +313,9 @@ fn what_format_3_has_stored_is_read() {
     let stored = include_bytes!("format-3.json");
     let store = BTreeMap::from([("head".to_owned(), stored.to_vec())]);
     let mut memory = memory(10);
-    memory.outcome.at = Some(1_600);
-    memory.lateness.note(70_000);
-    memory.surveyed = Some(1_600);
+    memory.notes.audit.at = Some(1_600);
+    memory.notes.lateness.note(70_000);
+    memory.notes.surveyed = Some(1_600);
     let writes = Slot::new(None).write(&owner(), 9, &mut memory);
     // What is added may be absent; anything else is another `FORMAT`.
     let Some(Write::Set(_, written)) = writes.last() else {

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::FORMAT;
 use super::head::{Blob, Head, LedgerHead};
 use crate::collect::audit::Outcome;
-use crate::collect::lateness::Lateness;
+use crate::collect::memory::Notes;
 
 /// A head of this format; none: the format is a newer one.
 pub fn read(format: u32, bytes: &[u8]) -> Option<serde_json::Result<Head>> {
@@ -46,7 +46,7 @@ impl Head {
         for ledger in [Some(&mut self.ledger), fill].into_iter().flatten() {
             ledger.tiles = Blob::None;
         }
-        let mut named: Vec<u64> = self.blobs().flat_map(Blob::numbers).collect();
+        let mut named: Vec<u64> = self.numbers().collect();
         named.sort_unstable();
         let mut first = 0;
         self.obsolete.clear();
@@ -56,7 +56,7 @@ impl Head {
             }
             first = number.saturating_add(1);
         }
-        self.audit = Outcome::default();
+        self.notes.audit = Outcome::default();
         self
     }
 }
@@ -81,16 +81,8 @@ impl From<HeadV1> for Head {
                 },
                 tiles: Blob::None,
             },
-            floor: None,
             fill: None,
-            selection: None,
-            start_setting: None,
-            kept: None,
-            mixed: false,
-            audit: Outcome::default(),
-            lateness: Lateness::default(),
-            surveyed: None,
-            warned: None,
+            notes: Notes::default(),
             obsolete: head
                 .obsolete
                 .iter()

@@ -100,7 +100,7 @@ async fn introduce(config: &Config, store: Arc<dyn Store>) {
     for stored in store.feeds().await.unwrap_or_default() {
         let status = store.status(&stored).await.ok().flatten();
         let has_collected = status.is_some_and(|status| status.checkpoint > 0);
-        if has_collected && !config.feeds.iter().any(|feed| feed.name == stored) {
+        if has_collected && config.feed(&stored).is_none() {
             tracing::warn!(
                 "there is state of a feed `{stored}`, which is not configured: a feed that was \
                  renamed starts anew; `source-host state reset {stored} {}` forgets it",
@@ -115,11 +115,7 @@ async fn announce(config: &Config, feed: &Feed) {
     let name = feed.name();
     let descriptor = feed.plugin().descriptor();
     let (plugin, version) = (&descriptor.name, &descriptor.version);
-    let sink = config
-        .feeds
-        .iter()
-        .find(|configured| configured.name == name)
-        .and_then(|configured| configured.sink.as_ref());
+    let sink = config.feed(name).and_then(|feed| feed.sink.as_ref());
     let sink = sink.map(SinkConfig::to_string).unwrap_or_default();
     let waiting = feed.waiting().await.ok().flatten();
     let from = from_where(feed.status(), waiting.as_ref());
@@ -171,7 +167,7 @@ fn conclude(config: &Config, outcome: &Outcome, once: bool) -> u8 {
     } = outcome;
     let waiting = waiting.as_ref();
     let name = feed.name();
-    let configured = config.feeds.iter().find(|feed| feed.name == name);
+    let configured = config.feed(name);
     let code = match (result, configured) {
         (Ok(_), _) => exit::OK,
         (Err(e), Some(feed)) if !e.problems().is_empty() => {

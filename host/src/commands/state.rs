@@ -141,8 +141,7 @@ fn repeats(status: &Status, to: i64) -> String {
 
 /// Files keep what they have.
 fn warn_of_twice(config: &Config, name: &str) {
-    let feed = config.feeds.iter().find(|feed| feed.name == name);
-    if let Some(SinkConfig::File(path)) = feed.and_then(|feed| feed.sink.as_ref()) {
+    if let Some(SinkConfig::File(path)) = config.feed(name).and_then(|feed| feed.sink.as_ref()) {
         let path = path.display();
         note(
             name,
@@ -157,8 +156,7 @@ fn warn_of_twice(config: &Config, name: &str) {
 async fn reset(source: &SourceArgs, name: &str, yes: bool, as_json: bool) -> Result<u8, u8> {
     let config = load(source)?;
     let failed = |e: &Error| fail_of(name, e);
-    let (feed, store): (_, Arc<dyn Store>) = match config.feeds.iter().any(|feed| feed.name == name)
-    {
+    let (feed, store): (_, Arc<dyn Store>) = match config.feed(name).is_some() {
         true => {
             let (feed, store) = open(&config, name).await?;
             note(name, &begins_anew(feed.status()));

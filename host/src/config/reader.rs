@@ -154,11 +154,7 @@ impl<'a> Reader<'a> {
     }
 
     fn find(&self, key: &str) -> Option<&'a Node> {
-        key.split(['.', '['])
-            .try_fold(self.root, |node, step| match &node.item {
-                Item::Array(items) => items.get(step.strip_suffix(']')?.parse::<usize>().ok()?),
-                _ => node.get(step),
-            })
+        self.root.find(key)
     }
 
     fn unknown(&mut self, node: &Node, prefix: &str, known: &[&str]) {

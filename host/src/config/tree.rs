@@ -106,19 +106,27 @@ impl Node {
     pub fn place_of(&self, key: &str) -> &str {
         let mut node = self;
         for step in key.split(['.', '[']) {
-            let next = match &node.item {
-                Item::Table(table) => table.get(step),
-                Item::Array(items) => step
-                    .strip_suffix(']')
-                    .and_then(|n| items.get(n.parse::<usize>().ok()?)),
-                _ => None,
-            };
-            match next {
+            match node.step(step) {
                 Some(next) => node = next,
                 None => break,
             }
         }
         &node.place
+    }
+
+    /// What `key`, as in `settings.event_types[1]`, names.
+    pub fn find(&self, key: &str) -> Option<&Self> {
+        let mut steps = key.split(['.', '[']);
+        steps.try_fold(self, Self::step)
+    }
+
+    /// One step of a key: a name in a table, or `N]` in a list.
+    fn step(&self, step: &str) -> Option<&Self> {
+        match &self.item {
+            Item::Table(table) => table.get(step),
+            Item::Array(items) => items.get(step.strip_suffix(']')?.parse::<usize>().ok()?),
+            Item::Scalar(_) | Item::Untyped(_) => None,
+        }
     }
 
     /// The value as JSON; what came from flags is typed by `schema`.

@@ -52,7 +52,7 @@ impl Feed {
             }
         };
         let settings = settings(plugin, &options).to_string();
-        let bucket = FeedBucket::none();
+        let bucket = FeedBucket::default();
         let around = surroundings(plugin, &options, &vault, http.clone(), bucket);
         let mut instance = Instance::start(plugin.linked(), around).await?;
         let secrets = secrets::given(plugin, &options, &vault);

@@ -76,7 +76,7 @@ impl Surroundings {
             limits: limits.clone(),
             vault: Arc::new(Vault::empty()),
             http: None,
-            bucket: FeedBucket::none(),
+            bucket: FeedBucket::default(),
         }
     }
 }

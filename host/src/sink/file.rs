@@ -11,8 +11,8 @@ use serde_json::Value;
 use super::append::{Append, Files, try_out};
 use super::{Delivered, Outgoing, Sink};
 use crate::bindings::types::EventClass;
+use crate::clock::now;
 use crate::error::{Error, Result};
-use crate::feed::now;
 use crate::store::BoxFuture;
 
 /// What a path may contain in braces.
@@ -80,7 +80,7 @@ impl FileSink {
         let parts = self.template.iter().map(|part| match part {
             Part::Text(text) => text.clone(),
             Part::Class => plain(class),
-            Part::Date => plain(&date()),
+            Part::Date => date(),
             Part::Feed => plain(feed),
             Part::Partition => plain(partition),
         });

@@ -169,13 +169,8 @@ impl HttpSink {
             HttpBody::Ndjson => ("application/x-ndjson", lines.to_vec()),
             HttpBody::Array => ("application/json", array(lines)),
         };
-        let hash = Sha256::digest(lines);
-        let hash: String = hash
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        let id = HeaderValue::from_str(&format!("{batch}-{hash}")).map_err(|e| failed(&e))?;
+        let hash = format!("{:x}", Sha256::digest(lines));
+        let id = HeaderValue::from_str(&format!("{batch}-{hash:.16}")).map_err(|e| failed(&e))?;
         if let Some(headers) = request.headers_mut() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
             let agent = concat!("source-host/", env!("CARGO_PKG_VERSION"));

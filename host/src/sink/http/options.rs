@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 
+use super::BATCH_ID;
 use crate::egress::{Origin, is_loopback};
 use crate::error::Problem;
 use crate::limits::Limits;
@@ -60,7 +61,7 @@ const OURS: [HeaderName; 6] = [
     header::CONTENT_LENGTH,
     header::HOST,
     header::TRANSFER_ENCODING,
-    HeaderName::from_static("x-batch-id"),
+    BATCH_ID,
 ];
 
 /// Headers that are a credential by nature.
@@ -85,10 +86,10 @@ impl HttpOptions {
                 "put it into a header: `headers.Authorization = { prefix = \"Basic \", secret = \"env:NAME\" }`",
             ));
         }
-        let Some((uri, origin)) = parsed
-            .and_then(|uri| Some((Origin::of(&uri)?, uri)))
-            .map(|(o, u)| (u, o))
-        else {
+        let Some((uri, origin)) = parsed.and_then(|uri| {
+            let origin = Origin::of(&uri)?;
+            Some((uri, origin))
+        }) else {
             return Err(wrong(
                 "not an address, as in `https://collector.example/events`",
             ));
