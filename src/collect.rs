@@ -93,7 +93,7 @@ pub struct Collector {
     probed: bool,
     /// There was a count from the start on, or none is needed.
     sized: bool,
-    /// The next walk expects rows of other organisations.
+    /// The next walk to what is new expects rows of other organisations.
     mixed: bool,
 }
 
@@ -320,6 +320,19 @@ impl Collector {
         let open = self.open_requests();
         (self.work, self.call) = (Work::None, None);
         open
+    }
+
+    /// What is under way has failed; its requests are to be dropped.
+    pub fn fail(&mut self) -> Vec<RequestId> {
+        match self.work {
+            Work::Count(_) => self.cycle.audits_fail = true,
+            Work::Walk(_, Reason::Repair(_)) => {
+                self.cycle.audits_fail = true;
+                self.audit.iter_mut().for_each(Audit::put_off);
+            }
+            _ => {}
+        }
+        self.abandon()
     }
 
     /// Polling pauses here.

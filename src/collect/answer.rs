@@ -34,15 +34,10 @@ impl Collector {
                 self.surveyed(answer.ok(), shared);
                 return Ok(());
             }
-            let counts = matches!(self.work, Work::Count(_));
-            let answered = match answer {
+            return match answer {
                 Ok(answer) => self.answered(&answer, shared),
                 Err(cause) => Err(refusal::failed(self.asked(shared), &cause).into()),
             };
-            if counts {
-                self.cycle.counts_fail = answered.is_err();
-            }
-            return answered;
         }
         let Work::Walk(walk, _) = &mut self.work else {
             return Ok(());
@@ -126,6 +121,7 @@ impl Collector {
         let (Some(audit), Some(memory)) = (&mut self.audit, &mut self.memory) else {
             return;
         };
+        self.cycle.audits_fail = false;
         let tiles = memory.ledger.tiles_mut();
         if let Some((tile, surplus)) = audit.counted(count, tiles) {
             let (from, to) = (rfc3339(tile.from), rfc3339(tile.to));

@@ -16,6 +16,9 @@
 //! If any was read again, all are counted once more at the end: what the first
 //! count said may be no longer so, and of halves only one was counted.
 //!
+//! A tile that can't be read again is put off: others come first, and if it fails
+//! twice, the next audit; unless the run is to end after this one, which then fails.
+//!
 //! What differs even then, in two audits and between equal counts, is kept with
 //! the tile as known, and told once. (Once would not do: a late event that turns
 //! up while the tile is read is in the count and not in the rows.)
@@ -59,6 +62,8 @@ pub struct Audit {
     doubted: bool,
     /// A tile was read again, and all are to be counted once more.
     read: bool,
+    /// It is not to end before each of them is.
+    insists: bool,
     /// What JumpCloud counts where nothing is, once that is known.
     offset: Option<u64>,
 }
@@ -69,6 +74,8 @@ struct Suspect {
     from: i64,
     to: i64,
     count: Count,
+    /// It could not be read again.
+    failed: bool,
 }
 
 /// What JumpCloud counts there.
@@ -103,18 +110,15 @@ enum Verdict {
 }
 
 impl Audit {
-    /// Of all closed tiles. `believe`: the last audit had doubts.
-    pub fn new(tiles: &Tiles, believe: bool) -> Self {
+    /// Of all closed tiles. `believe`: the last audit had doubts. `insists`: what
+    /// can't be read again is no end.
+    pub fn new(tiles: &Tiles, believe: bool, insists: bool) -> Self {
         let runs: Vec<(i64, i64, u64)> = tiles
             .runs()
             .into_iter()
             .map(|(from, to)| (from, to, 0))
             .collect();
-        let suspect = |from, to| Suspect {
-            from,
-            to,
-            count: Count::Unknown,
-        };
+        let suspect = |from, to| Suspect::new(from, to, Count::Unknown);
         let whole = runs.iter().rev().map(|(from, to, _)| suspect(*from, *to));
         // Whatever the count says, stale tiles are read again, and first.
         let stale = tiles.closed().iter().rev().filter(|tile| tile.stale);
@@ -125,6 +129,7 @@ impl Audit {
             believe,
             doubted: false,
             read: false,
+            insists,
             offset: None,
         }
     }
@@ -133,7 +138,9 @@ impl Audit {
     /// doesn't.
     pub fn next(&mut self, tiles: &Tiles) -> Option<Task> {
         while let Some(suspect) = self.suspects.last().copied() {
-            let Suspect { from, to, count } = suspect;
+            let Suspect {
+                from, to, count, ..
+            } = suspect;
             let range = tiles.range(from, to);
             let stale = tiles.get(from).filter(|tile| tile.to == to && tile.stale);
             if stale.is_some() && !matches!(count, Count::Last) {
@@ -147,11 +154,8 @@ impl Audit {
                 Verdict::Agrees => {}
                 _ if self.offset.is_none() => {
                     let edge = tiles.closed().back().map_or(to, |tile| tile.to);
-                    self.suspects.push(Suspect {
-                        from: edge,
-                        to: edge.saturating_add(1),
-                        count: Count::Nothing,
-                    });
+                    let to = edge.saturating_add(1);
+                    self.suspects.push(Suspect::new(edge, to, Count::Nothing));
                     continue;
                 }
                 Verdict::Lags => self.doubted = true,
@@ -167,11 +171,7 @@ impl Audit {
         if !std::mem::take(&mut self.read) {
             return None;
         }
-        let last = |(from, to, _): &_| Suspect {
-            from: *from,
-            to: *to,
-            count: Count::Last,
-        };
+        let last = |(from, to, _): &_| Suspect::new(*from, *to, Count::Last);
         self.suspects.extend(self.runs.iter().map(last));
         self.suspects
             .last()
@@ -242,9 +242,20 @@ impl Audit {
         });
     }
 
+    /// The tile could not be read again: others come first, and if it fails once
+    /// more, the next audit.
+    pub fn put_off(&mut self) {
+        let suspect = self.suspects.pop();
+        if let Some(suspect) = suspect.filter(|suspect| self.insists || !suspect.failed) {
+            let failed = true;
+            self.suspects.insert(0, Suspect { failed, ..suspect });
+        }
+    }
+
     /// How it came out, at this time (ms since 1970 UTC).
     pub fn outcome(&self, tiles: &Tiles, now: i64, last: &Outcome) -> Outcome {
-        let rows = |tile: &Tile| tile.rows;
+        // Those of another query say nothing.
+        let rows = |tile: &Tile| if tile.stale { 0 } else { tile.rows };
         let read = self
             .runs
             .iter()
@@ -304,6 +315,17 @@ impl Audit {
     }
 }
 
+impl Suspect {
+    fn new(from: i64, to: i64, count: Count) -> Self {
+        Self {
+            from,
+            to,
+            count,
+            failed: false,
+        }
+    }
+}
+
 /// Where a suspect of several tiles is halved.
 fn middle(suspect: &Suspect, tiles: &Tiles) -> i64 {
     let range = tiles.range(suspect.from, suspect.to);
@@ -326,7 +348,7 @@ mod tests {
         });
         (0..81).for_each(|n| tiles.take(n * 1_000, 1, false));
         assert_eq!(tiles.closed().len(), 2);
-        let mut audit = Audit::new(&tiles, false);
+        let mut audit = Audit::new(&tiles, false, false);
         let mut counts = [81, 0, 41, 82].into_iter();
         while let Some(task) = audit.next(&tiles) {
             match task {
@@ -355,7 +377,7 @@ mod tests {
         };
         let (mut main, earlier) = (tiles(1_000_000), tiles(0));
         assert!(!main.closed().is_empty());
-        let mut audit = Audit::new(&main, true);
+        let mut audit = Audit::new(&main, true, false);
         main.prepend(earlier, 1_000_000);
         for _ in 0..50 {
             match audit.next(&main) {

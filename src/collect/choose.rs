@@ -18,6 +18,10 @@ use crate::survey;
 /// has told JumpCloud's: the first request looks so far back, in ms.
 const FIRST_LOOK: i64 = 3_600_000;
 
+/// A tile that is read again begins anew after each failure. So it is one page, as
+/// a rule, over however many batches its rows go.
+const TILE_PAGE: usize = 1_000;
+
 /// An audit begins so long after the last one, in ms.
 const AUDIT_EVERY: i64 = 300_000;
 
@@ -41,8 +45,8 @@ impl Collector {
             }
             self.cycle.follow(shared.reading.monotonic);
         }
-        // Where counts fail, what lies before need not wait for them.
-        let need = match self.cycle.counts_fail {
+        // Where audits fail, what lies before need not wait for them.
+        let need = match self.cycle.audits_fail {
             false => self.audit(now, shared).or_else(|| self.fill(now, shared)),
             true => self.fill(now, shared).or_else(|| self.audit(now, shared)),
         };
@@ -170,6 +174,7 @@ impl Collector {
         self.audit = Some(Audit::new(
             memory.ledger.tiles(),
             memory.notes.audit.doubted,
+            shared.limits.drain,
         ));
     }
 
@@ -243,17 +248,20 @@ impl Collector {
         shared: &mut Shared<'_>,
     ) -> Need {
         let query = Query::new(shared.settings, start, end);
-        let repairs = matches!(reason, Reason::Repair(_));
-        // A repair that fails begins anew: so a tile is one page, over however many
-        // batches its rows go.
-        let limit = match repairs {
-            true => MAX_LIMIT,
-            false => page_limit(shared.limits.max_events),
+        let rows = match reason {
+            Reason::Repair(_) => shared.limits.max_events.max(TILE_PAGE),
+            Reason::Follow | Reason::Fill => shared.limits.max_events,
         };
+        let limit = u32::try_from(rows).map_or(MAX_LIMIT, |rows| rows.min(MAX_LIMIT));
         let id = next_id(shared.last_request);
         let request = self.request(shared, "/events", query.events(limit, None));
-        let memory = self.memory.as_ref();
-        let mixed = self.mixed || repairs && memory.is_some_and(|memory| memory.notes.mixed);
+        let mixed = match reason {
+            Reason::Follow => self.mixed,
+            Reason::Fill | Reason::Repair(_) => {
+                let memory = self.memory.as_ref();
+                memory.is_some_and(|memory| memory.notes.mixed)
+            }
+        };
         let walk = Walk::new(query, limit, mixed, id, shared.now());
         self.work = Work::Walk(Box::new(walk), reason);
         Need::Send(id, request)
@@ -276,11 +284,6 @@ impl Collector {
         let oldest = now.saturating_sub(settings.late_horizon).max(kept);
         Scope { now, oldest, kept }
     }
-}
-
-/// Rows a page: what fills a batch.
-fn page_limit(max_events: usize) -> u32 {
-    u32::try_from(max_events).map_or(MAX_LIMIT, |limit| limit.min(MAX_LIMIT))
 }
 
 /// Whether it is a day since something was last done.

@@ -122,11 +122,6 @@ impl Course {
         self.date = date.unwrap_or(self.date);
     }
 
-    /// Whether rows of other organisations came before any of our own.
-    pub fn is_mixed(&self) -> bool {
-        self.mixed || self.foreign.is_some()
-    }
-
     /// Whether rows of other organisations were taken among ours.
     pub fn met_others(&self) -> bool {
         self.others

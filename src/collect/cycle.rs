@@ -2,7 +2,8 @@
 
 use super::Shared;
 
-/// Audits make so many requests a minute; the rest waits for the next cycle.
+/// Audits make so many requests a minute, on average; the rest waits for the next
+/// cycle. A tile once begun is read to its end.
 const REQUESTS_A_MINUTE: u64 = 60;
 
 /// How far this cycle has come.
@@ -19,11 +20,11 @@ pub struct Cycle {
     pub audited: bool,
     /// What lies before has been read, as far as it can be.
     pub filled: bool,
-    /// A count of tiles has failed, and none came after it.
-    pub counts_fail: bool,
+    /// A count of tiles has failed, or reading one again, and none came after it.
+    pub audits_fail: bool,
 }
 
-/// The requests of audits: counts, and tiles, which are a page each.
+/// The requests of audits. What one minute has made too many, the next has less.
 #[derive(Debug, Default)]
 pub struct Budget {
     /// When the minute began, by the monotonic clock.
@@ -52,11 +53,38 @@ impl Cycle {
 impl Budget {
     /// Takes one request from it, if there is one.
     pub fn take(&mut self, monotonic: u64) -> bool {
-        if monotonic.saturating_sub(self.since) >= 60_000 {
-            (self.since, self.spent) = (monotonic, 0);
-        }
+        self.refill(monotonic);
         let left = self.spent < REQUESTS_A_MINUTE;
         self.spent += u64::from(left);
         left
+    }
+
+    /// A request is made whether there is one or not: what was begun goes on.
+    pub fn overdraw(&mut self, monotonic: u64) {
+        self.refill(monotonic);
+        self.spent += 1;
+    }
+
+    fn refill(&mut self, monotonic: u64) {
+        let minutes = monotonic.saturating_sub(self.since) / 60_000;
+        self.since += minutes * 60_000;
+        let back = minutes.saturating_mul(REQUESTS_A_MINUTE);
+        self.spent = self.spent.saturating_sub(back);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_too_much_is_made_up_for() {
+        let mut budget = Budget::default();
+        let taken = |budget: &mut Budget, now| (0..100).filter(|_| budget.take(now)).count();
+        assert_eq!(taken(&mut budget, 0), 60);
+        (0..75).for_each(|_| budget.overdraw(59_999));
+        assert_eq!(taken(&mut budget, 60_000), 0);
+        assert_eq!(taken(&mut budget, 120_000), 45);
+        assert_eq!(taken(&mut budget, 600_000), 60);
     }
 }

@@ -56,33 +56,32 @@ impl Page {
         self.ended
     }
 
-    /// Whether the answer has begun, and nothing has come since
-    /// [`pause`](Self::pause): the peer may have given up while nobody listened,
-    /// which is nobody's fault.
+    /// Whether there was a [`pause`](Self::pause) since the answer has begun: the
+    /// peer may have given up while nobody listened, which is nobody's fault. (What
+    /// has come since may have lain in the transport's buffer.)
     pub fn is_paused(&self) -> bool {
-        self.paused && self.head.is_some()
+        self.paused
     }
 
     /// Polling pauses here.
     pub fn pause(&mut self) {
-        self.paused = true;
+        self.paused |= self.head.is_some();
     }
 
     /// The head of an answer with status 200.
     pub fn head(&mut self, head: &Head, date: Option<i64>) -> Result<()> {
-        self.paused = false;
         self.head = Some((PageHead::read(head).map_err(Error::protocol)?, date));
         Ok(())
     }
 
     /// The next bytes of the body; all before were read.
     pub fn body(&mut self, bytes: Vec<u8>) {
-        (self.bytes, self.at, self.paused) = (bytes, 0, false);
+        (self.bytes, self.at) = (bytes, 0);
     }
 
     /// The end of the body.
     pub fn end(&mut self) {
-        (self.ended, self.paused) = (true, false);
+        self.ended = true;
     }
 
     /// The next record that has come whole.

@@ -62,6 +62,9 @@ impl Collector {
             Turn::Read(request) => Ok(Need::Read(request)),
             Turn::HandOut => Ok(Need::HandOut),
             Turn::Ask(cursor) => {
+                if matches!(reason, Reason::Repair(_)) {
+                    self.budget.overdraw(shared.reading.monotonic);
+                }
                 let body = walk.query().events(walk.limit(), Some(&cursor));
                 let id = next_id(shared.last_request);
                 walk.asked(id, cursor);
@@ -84,7 +87,8 @@ impl Collector {
                 Err(Halt::Restart)
             }
             Turn::Restart => {
-                self.mixed = walk.course().is_mixed();
+                self.mixed |= matches!(reason, Reason::Follow);
+                memory.notes.mixed = true;
                 Err(Halt::Restart)
             }
             Turn::Garbage(bytes) => Err(refusal::no_array(self.asked(shared), &bytes).into()),
@@ -116,6 +120,7 @@ impl Collector {
                 false => self.cycle.filled = true,
             },
             Reason::Repair(repair) => {
+                self.cycle.audits_fail = false;
                 let from = repair.from();
                 let tiles = memory.ledger.tiles_mut();
                 repair.finish(tiles);

@@ -226,6 +226,7 @@ impl Tiles {
             return;
         };
         let end = self.closed.get(at).map(|tile| tile.to);
+        let after = self.closed.get(at + 1).unwrap_or(&self.open).from;
         let next = match self.closed.get(at + 1) {
             Some(next) if Some(next.from) == end => self.closed.remove(at + 1),
             // The next one is still open: so is this one again.
@@ -239,10 +240,11 @@ impl Tiles {
                 }
                 None
             }
-            // What follows was never asked for.
+            // What follows was never asked for: the edge goes past the event.
             _ => None,
         };
         if let Some(tile) = self.closed.get_mut(at) {
+            tile.to = after.clamp(tile.to, tile.to.saturating_add(2));
             tile.stale = true;
             next.into_iter().for_each(|next| tile.join(next));
         }

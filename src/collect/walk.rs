@@ -129,8 +129,7 @@ impl Walk {
         }
     }
 
-    /// Whether this request's answer has begun, and nothing has come of it since
-    /// polling paused.
+    /// Whether polling paused since this request's answer has begun.
     pub fn is_paused(&mut self, request: RequestId) -> bool {
         self.page(request).is_some_and(|page| page.is_paused())
     }

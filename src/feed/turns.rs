@@ -106,8 +106,10 @@ impl Feed {
         let Some(member) = self.members.get_mut(self.turn) else {
             return;
         };
-        self.dropped.extend(member.collector.abandon());
-        let Halt::Failed(error) = halt else { return };
+        let Halt::Failed(error) = halt else {
+            return self.dropped.extend(member.collector.abandon());
+        };
+        self.dropped.extend(member.collector.fail());
         let error = self.gate.hide(member.collector.with_deadline(error));
         if !several {
             if self.batch.counters.received == 0 {

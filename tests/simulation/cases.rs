@@ -145,7 +145,6 @@ fn a_rewind_brings_back_what_was_handed_out_from_there_on() {
     assert!(world.emitted.values().all(|times| *times <= 2));
 }
 
-/// Right after all was read, before the cycle has come to its end.
 /// A rewind never goes forward, or what the first one brings back were lost.
 #[test]
 fn of_two_rewinds_the_earlier_one_holds() {
@@ -159,6 +158,7 @@ fn of_two_rewinds_the_earlier_one_holds() {
     assert_eq!(world.poll_all().unwrap().events, 80);
 }
 
+/// Right after all was read, before the cycle has come to its end.
 #[test]
 fn a_rewind_of_a_feed_that_runs_is_read_before_it_says_idle() {
     let mut world = World::of(events(0, 5, EPOCH, 1000), "");

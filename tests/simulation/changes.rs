@@ -219,8 +219,6 @@ fn a_fill_goes_on_however_short_the_cycles_are() {
     world.check();
 }
 
-/// The last record before the start that was has no time: it is rejected by the
-/// fill, and not once more when the seam is read again.
 /// What lies before may grow too old; late events can wait.
 #[test]
 fn an_earlier_start_is_read_where_counts_fail() {
@@ -243,6 +241,41 @@ fn an_earlier_start_is_read_where_counts_fail() {
     world.check();
 }
 
+/// One late record that can't be taken at all: what lies before is read, and what
+/// is late elsewhere.
+#[test]
+fn what_cannot_be_read_again_stops_nothing_else() {
+    let mut world = world(
+        events("user_create", 400, EPOCH - 20 * HOUR, 180_000),
+        r#"{"start": "22h"}"#,
+    );
+    world.poll_all().unwrap();
+    let before = world.emitted.len();
+    let (late, broken) = (EPOCH - 3 * HOUR + 500, EPOCH - 10 * HOUR + 500);
+    let mut open = event(0, "user_create", "open", broken);
+    open.raw = br#"{"id":"open"#.to_vec().into();
+    let late = event(0, "user_create", "late", late);
+    let earlier = events("sso_auth", 50, EPOCH - 40 * HOUR, 60_000);
+    world.model.add_events(vec![open, late]);
+    world.model.add_events(earlier);
+    world.wait_minutes(10);
+    world.reopen_with(r#"{"start": "60h"}"#);
+    let mut failed = 0;
+    for _ in 0..40 {
+        failed += u32::from(world.poll_once().is_err());
+        world.wait_minutes(1);
+    }
+    assert_eq!(world.emitted.len(), before + 51);
+    assert!(failed >= 4, "{failed} failures told");
+    let reconciled = world.reconciled.values().flatten().next();
+    assert!(
+        reconciled.is_some_and(|(counted, read)| counted > read),
+        "{reconciled:?}"
+    );
+}
+
+/// The last record before the start that was has no time: it is rejected by the
+/// fill, and not once more when the seam is read again.
 #[test]
 fn a_dead_letter_at_the_seam_of_a_fill_comes_once() {
     let mut all = events("user_create", 300, EPOCH - 5 * HOUR, 60_000);

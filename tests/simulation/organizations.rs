@@ -90,6 +90,23 @@ fn late_events_are_found_where_only_foreign_ones_are() {
     assert_eq!(world.emitted.len(), 261);
 }
 
+/// It is begun anew for them, and then follows what is new first.
+#[test]
+fn foreign_events_before_an_earlier_start_are_filled_however_short_the_cycles_are() {
+    let theirs = foreign(1, EPOCH - 30 * HOUR, 1);
+    let ours = events(0, 50, EPOCH - 29 * HOUR, HOUR / 2);
+    let settings = |start| format!(r#"{{"start": "{start}", "poll_interval": "1s"}}"#);
+    let mut world = World::of([theirs, ours].concat(), &settings("2h"));
+    world.poll_all().unwrap();
+    world.reopen_with(&settings("60h"));
+    world.limit_events(100, 10 << 20);
+    world.delay = 2_000;
+    for _ in 0..200 {
+        world.poll_once().unwrap();
+    }
+    assert_eq!(world.emitted.len(), 51);
+}
+
 /// One that names no organisation is no reason to go on behind those of another.
 #[test]
 fn foreign_events_before_one_of_nobody_are_not_passed() {

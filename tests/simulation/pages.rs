@@ -216,11 +216,14 @@ fn a_missing_count_is_made_up_for_by_the_rows() {
 
 #[test]
 fn what_breaks_off_while_nobody_polls_is_asked_for_again_without_an_error() {
-    let mut world = World::of(events(0, 45, EPOCH, 1), "");
-    assert_eq!(world.poll_once().unwrap().events, 10);
-    world.break_open_requests();
-    assert_eq!(world.poll_all().unwrap().events, 35);
-    world.check();
+    for buffered in 0..3 {
+        let mut world = World::of(events(0, 45, EPOCH, 1), "");
+        world.piece = 700;
+        assert_eq!(world.poll_once().unwrap().events, 10);
+        world.break_open_requests(buffered);
+        assert_eq!(world.poll_all().unwrap().events, 35);
+        world.check();
+    }
 }
 
 /// The transport's patience is longer than a poll: it is an outage all the same,
@@ -255,7 +258,7 @@ fn a_peer_that_breaks_off_in_every_pause_is_an_error_the_second_time() {
         polls += 1;
         assert!(polls < 100, "never told");
         match world.poll_once() {
-            Ok(_) => world.break_open_requests(),
+            Ok(_) => world.break_open_requests(0),
             Err(error) => break error.to_string(),
         }
     };
@@ -318,7 +321,7 @@ fn what_cannot_be_understood_becomes_a_dead_letter_and_the_walk_goes_on() {
     }
 }
 
-/// A page that makes the guest trap is narrowed: whoever drives it opens it
+/// A page of new events that makes the guest trap is narrowed: whoever drives it opens it
 /// anew with halved limits, and halves the page by that.
 #[test]
 fn smaller_limits_ask_for_smaller_pages_until_all_is_well() {

@@ -76,7 +76,8 @@ impl Plan {
             add_twins(&mut model, &mut dice);
         }
         let interval = i64::from(dice.random_range(1..=6i32)) * MINUTE / 2;
-        // A page of few rows means many requests for each tile that is read again.
+        // With pages of few rows, many requests in a row have to succeed where events
+        // share a millisecond.
         let (max_events, most) = [(1, 0.02), (2, 0.03), (7, 0.06), (50, 0.12), (1_000, 0.12)]
             [dice.random_range(if twins { 4..5 } else { 0..5 })];
         let faulty = dice.random_range(0.01..most);

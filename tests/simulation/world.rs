@@ -197,10 +197,13 @@ impl World {
         self.reopen();
     }
 
-    /// The peer gives up on all that is open.
-    pub fn break_open_requests(&mut self) {
+    /// The peer gives up on all that is open. So many parts of each answer have
+    /// come all the same, and lie in the transport's buffer.
+    pub fn break_open_requests(&mut self, buffered: usize) {
         for open in self.requests.values_mut() {
-            open.inputs = vec![Input::Failed(Cause::Cut)];
+            let kept = open.inputs.len().saturating_sub(1).min(buffered);
+            open.inputs.drain(..open.inputs.len() - kept);
+            open.inputs.insert(0, Input::Failed(Cause::Cut));
         }
     }
 

@@ -168,7 +168,7 @@ fn an_event_at_the_edge_of_a_gap_joins_nothing() {
         .collect();
     assert_eq!(
         closed,
-        [(0, 100, true), (500, 600, false), (600, 700, true)]
+        [(0, 102, true), (500, 600, false), (600, 702, true)]
     );
     assert_eq!(tiles.open().0.from, 900);
 }
