@@ -115,6 +115,9 @@ pub struct Summary<'a> {
     pub descriptor: &'a Descriptor,
     pub totals: &'a Totals,
     pub progress: &'a BTreeMap<String, Progress>,
+    /// What was delivered of the run before,
+    pub before: Option<&'a Waiting>,
+    /// and what is not delivered yet.
     pub waiting: Option<&'a Waiting>,
     pub took: Duration,
     /// None: it failed.
@@ -152,6 +155,12 @@ impl Summary<'_> {
             rows.push((
                 format!("of the new events refused by the sink, kept in {path}"),
                 grouped(self.totals.refused),
+            ));
+        }
+        if let Some(before) = self.before.filter(|before| before.events > 0) {
+            rows.push((
+                "of the run before, delivered now".to_owned(),
+                grouped(before.events),
             ));
         }
         if counters.duplicates > 0 {

@@ -24,7 +24,9 @@ const GRACE: Duration = Duration::from_secs(9);
 struct Outcome {
     feed: Feed,
     totals: Totals,
-    /// What was not delivered.
+    /// What was not delivered before,
+    before: Option<Waiting>,
+    /// and what is not now.
     waiting: Option<Waiting>,
     result: Result<Ended>,
     took: Duration,
@@ -142,12 +144,14 @@ async fn run_one(
     mut stopped: watch::Receiver<Option<u8>>,
 ) -> Outcome {
     let started = Instant::now();
+    let before = feed.waiting().await.ok().flatten();
     let mut totals = Totals::default();
     let stop = async {
         let _ = stopped.wait_for(Option::is_some).await;
     };
     let result = feed.run(until, stop, &mut totals).await;
     Outcome {
+        before,
         waiting: feed.waiting().await.ok().flatten(),
         feed,
         totals,
@@ -161,6 +165,7 @@ fn conclude(config: &Config, outcome: &Outcome, once: bool) -> u8 {
     let Outcome {
         feed,
         totals,
+        before,
         waiting,
         result,
         took,
@@ -185,6 +190,7 @@ fn conclude(config: &Config, outcome: &Outcome, once: bool) -> u8 {
             descriptor: feed.plugin().descriptor(),
             totals,
             progress: &feed.status().progress,
+            before: before.as_ref().filter(|_| totals.batches > 0),
             waiting,
             took: *took,
             ended: result.as_ref().ok().copied(),

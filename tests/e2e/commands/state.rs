@@ -186,6 +186,12 @@ fn show_while_the_feed_runs() {
     }
     let ran = feed.command(&["state", "show"]).output().expect_code(0);
     assert!(ran.stdout.contains("\nacme  "), "{}", ran.stdout);
+    let second = feed.once().output().expect_code(5).stderr;
+    assert!(second.contains("is in use by process "), "{second}");
+    assert!(
+        second.contains("hint: stop that process, or give"),
+        "{second}"
+    );
     running.signal("TERM");
     running.wait().expect_code(0);
 }
@@ -205,15 +211,21 @@ fn show_what_is_still_to_be_delivered() {
     let table = feed.command(&["state", "show"]).output().expect_code(0);
     let told = format!("  {waiting} events  ");
     assert!(table.stdout.contains(&told), "{}", table.stdout);
+    let said = feed.once().output().expect_code(0).stderr;
+    let told = format!(" {waiting}  of the run before, delivered now\n");
+    assert!(said.contains(&told), "{said}");
 }
 
-/// After `change`, which delivers the outbox first, everything comes again.
-fn comes_again(change: &[&str]) {
+/// After `change`, which delivers the outbox first, everything comes again; and
+/// that is told before.
+fn comes_again(change: &[&str], told: &[&str]) {
     let tenant = Tenant::settled(300);
     let feed = Feed::of(&tenant);
     feed.once().output().expect_code(0);
     let refused = feed.command(change).output().expect_code(2);
-    assert!(refused.stderr.contains("--yes"), "{}", refused.stderr);
+    for told in told.iter().chain(&["--yes"]) {
+        assert!(refused.stderr.contains(told), "{told}: {}", refused.stderr);
+    }
     feed.once().output().expect_code(0);
     assert_same_lines(&feed.lines(), &tenant.expected());
 
@@ -226,12 +238,21 @@ fn comes_again(change: &[&str]) {
 
 #[test]
 fn rewind() {
-    comes_again(&["state", "rewind", "acme", "--to", "2d"]);
+    comes_again(
+        &["state", "rewind", "acme", "--to", "2d"],
+        &["which were delivered before, will be delivered again"],
+    );
 }
 
 #[test]
 fn reset() {
-    comes_again(&["state", "reset", "acme"]);
+    comes_again(
+        &["state", "reset", "acme"],
+        &[
+            "counts from the next run if it is relative (this time it had begun at 20",
+            "delivers everything from there on again",
+        ],
+    );
 }
 
 #[test]
@@ -336,7 +357,10 @@ fn what_is_not_there_or_no_time() {
 /// A day is a time too. Before it there is nothing, so all comes again.
 #[test]
 fn rewind_to_a_day() {
-    comes_again(&["state", "rewind", "acme", "--to", "2020-01-01"]);
+    comes_again(
+        &["state", "rewind", "acme", "--to", "2020-01-01"],
+        &["from 2020-01-01T00:00:00Z on for the first time"],
+    );
 }
 
 /// The state as the version before has left it is kept before another version
