@@ -248,20 +248,17 @@ impl Collector {
         shared: &mut Shared<'_>,
     ) -> Need {
         let query = Query::new(shared.settings, start, end);
-        let rows = match reason {
-            Reason::Repair(_) => shared.limits.max_events.max(TILE_PAGE),
-            Reason::Follow | Reason::Fill => shared.limits.max_events,
+        let memory = self.memory.as_ref();
+        let known = memory.is_some_and(|memory| memory.notes.mixed);
+        let rows = shared.limits.max_events;
+        let (rows, mixed) = match reason {
+            Reason::Follow => (rows, self.mixed),
+            Reason::Fill => (rows, known),
+            Reason::Repair(_) => (rows.max(TILE_PAGE), known),
         };
         let limit = u32::try_from(rows).map_or(MAX_LIMIT, |rows| rows.min(MAX_LIMIT));
         let id = next_id(shared.last_request);
         let request = self.request(shared, "/events", query.events(limit, None));
-        let mixed = match reason {
-            Reason::Follow => self.mixed,
-            Reason::Fill | Reason::Repair(_) => {
-                let memory = self.memory.as_ref();
-                memory.is_some_and(|memory| memory.notes.mixed)
-            }
-        };
         let walk = Walk::new(query, limit, mixed, id, shared.now());
         self.work = Work::Walk(Box::new(walk), reason);
         Need::Send(id, request)
