@@ -93,8 +93,10 @@ pub struct Collector {
     probed: bool,
     /// There was a count from the start on, or none is needed.
     sized: bool,
-    /// The next walk to what is new expects rows of other organisations.
+    /// The next walk to what is new expects rows of other organisations,
     mixed: bool,
+    /// or to what lies before.
+    fill_mixed: bool,
 }
 
 /// What is under way.
@@ -200,6 +202,7 @@ impl Collector {
             probed: false,
             sized: false,
             mixed: false,
+            fill_mixed: false,
         }
     }
 
@@ -352,6 +355,8 @@ impl Collector {
             Work::Walk(walk, Reason::Fill)
                 if self.cycle.is_over(shared) && self.has_filled(walk.query().start) =>
             {
+                // Audits that fail have waited for this.
+                self.cycle.audits_fail = false;
                 Err(Halt::Restart)
             }
             Work::Walk(..) => self.read_on(shared),

@@ -364,6 +364,33 @@ mod tests {
         assert_eq!(outcome.reconciled_to, None);
     }
 
+    /// However many rows it has.
+    #[test]
+    fn what_is_to_be_read_again_is_not_claimed_to_be_read() {
+        let mut tiles = Tiles::new(0);
+        tiles.set_scope(Scope {
+            now: 2_000_000,
+            ..Scope::default()
+        });
+        (0..81).for_each(|n| tiles.take(n * 1_000, 1, false));
+        tiles.make_stale_at(5);
+        let mut audit = Audit::new(&tiles, false, false);
+        let mut failures = 0;
+        while let Some(task) = audit.next(&tiles) {
+            match task {
+                Task::Count(..) => drop(audit.counted(80, &mut tiles)),
+                Task::Read(from) => {
+                    assert_eq!(from, 0);
+                    audit.put_off();
+                    failures += 1;
+                }
+            }
+        }
+        let outcome = audit.outcome(&tiles, 5, &Outcome::default());
+        assert_eq!((failures, outcome.counted, outcome.read), (2, 80, 40));
+        assert_eq!(outcome.reconciled_to, None);
+    }
+
     #[test]
     fn an_audit_ends_when_its_tiles_became_others_meanwhile() {
         let tiles = |from: i64| {

@@ -253,7 +253,7 @@ impl Collector {
         let rows = shared.limits.max_events;
         let (rows, mixed) = match reason {
             Reason::Follow => (rows, self.mixed),
-            Reason::Fill => (rows, known),
+            Reason::Fill => (rows, self.fill_mixed),
             Reason::Repair(_) => (rows.max(TILE_PAGE), known),
         };
         let limit = u32::try_from(rows).map_or(MAX_LIMIT, |rows| rows.min(MAX_LIMIT));

@@ -87,8 +87,11 @@ impl Collector {
                 Err(Halt::Restart)
             }
             Turn::Restart => {
-                self.mixed |= matches!(reason, Reason::Follow);
-                memory.notes.mixed = true;
+                match reason {
+                    Reason::Follow => self.mixed = true,
+                    Reason::Fill => self.fill_mixed = true,
+                    Reason::Repair(_) => memory.notes.mixed = true,
+                }
                 Err(Halt::Restart)
             }
             Turn::Garbage(bytes) => Err(refusal::no_array(self.asked(shared), &bytes).into()),

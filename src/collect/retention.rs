@@ -14,7 +14,7 @@ const MARGIN: i64 = 60_000;
 
 /// A start that is refused all the same may have grown too old while its request
 /// waited: the next one keeps so many times the distance, up to this, in ms.
-const FURTHER: i64 = 12;
+const FURTHER: i64 = 16;
 const MAX_MARGIN: i64 = DAY;
 
 /// A start that is moved by no more than this is not worth a word, in ms: who

@@ -96,15 +96,16 @@ fn foreign_events_before_an_earlier_start_are_filled_however_short_the_cycles_ar
     let theirs = foreign(1, EPOCH - 30 * HOUR, 1);
     let ours = events(0, 50, EPOCH - 29 * HOUR, HOUR / 2);
     let settings = |start| format!(r#"{{"start": "{start}", "poll_interval": "1s"}}"#);
-    let mut world = World::of([theirs, ours].concat(), &settings("2h"));
-    world.poll_all().unwrap();
+    let last = vec![event(0, "user_lockout", "last", EPOCH)];
+    let mut world = World::of([theirs, ours, last].concat(), &settings("2h"));
+    assert_eq!(world.poll_all().unwrap().events, 1);
     world.reopen_with(&settings("60h"));
     world.limit_events(100, 10 << 20);
     world.delay = 2_000;
     for _ in 0..200 {
         world.poll_once().unwrap();
     }
-    assert_eq!(world.emitted.len(), 51);
+    assert_eq!(world.emitted.len(), 52);
 }
 
 /// One that names no organisation is no reason to go on behind those of another.

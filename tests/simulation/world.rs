@@ -202,6 +202,7 @@ impl World {
     pub fn break_open_requests(&mut self, buffered: usize) {
         for open in self.requests.values_mut() {
             let kept = open.inputs.len().saturating_sub(1).min(buffered);
+            assert_eq!(kept, buffered, "as much is still to come");
             open.inputs.drain(..open.inputs.len() - kept);
             open.inputs.insert(0, Input::Failed(Cause::Cut));
         }
