@@ -32,6 +32,8 @@ pub(crate) struct Journal {
     /// What was last told of a failure, if it is not over.
     told: Option<Kind>,
     caught_up: bool,
+    /// Records that became dead letters and are not told yet, and when some were.
+    rejected: (u64, Option<Instant>),
     beat: Instant,
 }
 
@@ -43,6 +45,7 @@ impl Journal {
             once,
             told: None,
             caught_up: false,
+            rejected: (0, None),
             beat: Instant::now() + HEARTBEAT,
         }
     }
@@ -50,7 +53,7 @@ impl Journal {
     /// A batch was settled, which took the feed's status from `before` to
     /// `after`.
     pub(crate) fn settled(&mut self, before: &Status, after: &Status, is_idle: bool) {
-        let feed = &self.feed;
+        let feed = self.feed.clone();
         let ended = before.in_trouble().filter(|_| after.in_trouble().is_none());
         if let Some(trouble) = ended {
             let took = after.committed_at.saturating_sub(trouble.since);
@@ -58,12 +61,30 @@ impl Journal {
             tracing::info!(%feed, "works again, after {took}");
             (self.told, self.caught_up) = (None, false);
         }
+        let rejected = after.counters.rejected - before.counters.rejected;
+        if let Some(rejected) = self.rejected(rejected, Instant::now()) {
+            let records = words::counted(rejected, "record");
+            tracing::warn!(%feed, "{records} not understood, and kept as dead letters");
+        }
         if is_idle && !self.caught_up {
             self.caught_up = true;
             if !self.once {
                 tracing::info!(%feed, "caught up{}", read_to(after));
             }
         }
+    }
+
+    /// How many dead letters are to be told of, after so many more. A run that is
+    /// to end tells of them at its end.
+    fn rejected(&mut self, more: u64, now: Instant) -> Option<u64> {
+        let (count, told) = &mut self.rejected;
+        *count += more;
+        let recent = told.is_some_and(|told| now.saturating_duration_since(told) < REPEAT);
+        if *count == 0 || recent || self.once {
+            return None;
+        }
+        *told = Some(now);
+        Some(std::mem::take(count))
     }
 
     /// It failed, and goes on after `wait`. Of failures of one kind in a row
@@ -292,6 +313,16 @@ mod tests {
             journal.is_news(&finding(&number.to_string()), now);
         }
         assert!(journal.findings.len() <= FINDINGS);
+    }
+
+    #[test]
+    fn dead_letters_are_told_once_an_hour() {
+        let (mut journal, now) = (Journal::new("f", false), Instant::now());
+        assert_eq!(journal.rejected(0, now), None);
+        assert_eq!(journal.rejected(2, now), Some(2));
+        assert_eq!(journal.rejected(3, now + Duration::from_secs(3_599)), None);
+        assert_eq!(journal.rejected(0, now + REPEAT), Some(3));
+        assert_eq!(journal.rejected(0, now + 2 * REPEAT), None);
     }
 
     #[test]

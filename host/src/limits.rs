@@ -87,7 +87,7 @@ impl Limits {
     #[rustfmt::skip]
     pub const TABLE: &[(&str, Field, &str)] = &[
         ("batch", Field::Bytes(|l| &mut l.batch), "Events and rejected records of one batch."),
-        ("batch_events", Field::Count(|l| &mut l.batch_events), "Events and rejected records of one batch, in number; what is new is asked for in pages of that length."),
+        ("batch_events", Field::Count(|l| &mut l.batch_events), "Events and rejected records of one batch, in number; also the length of a page, as a rule."),
         ("batch_wait", Field::Time(|l| &mut l.batch_wait), "The plugin hands out a batch within this time, at need an empty one."),
         ("between_bytes", Field::Time(|l| &mut l.between_bytes), "Between two pieces of a response body, while the host waits for the server."),
         ("body", Field::Time(|l| &mut l.body), "One response body, all waiting for the server together."),

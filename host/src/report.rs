@@ -115,9 +115,9 @@ pub struct Summary<'a> {
     pub descriptor: &'a Descriptor,
     pub totals: &'a Totals,
     pub progress: &'a BTreeMap<String, Progress>,
-    /// What was delivered of the run before,
+    /// What had waited for the sink since the run before,
     pub before: Option<&'a Waiting>,
-    /// and what is not delivered yet.
+    /// and what waits now.
     pub waiting: Option<&'a Waiting>,
     pub took: Duration,
     /// None: it failed.
@@ -159,7 +159,7 @@ impl Summary<'_> {
         }
         if let Some(before) = self.before.filter(|before| before.events > 0) {
             rows.push((
-                "of the run before, delivered now".to_owned(),
+                "had waited since the run before".to_owned(),
                 grouped(before.events),
             ));
         }

@@ -114,7 +114,20 @@ impl Outcome {
         if let Err(e) = feed.check_sink().await {
             self.errors.push((Some(name.clone()), e));
         }
-        let checked = feed.check().await;
+        // With a wrong setting left out, it might be sent to a wrong address.
+        let is_sound = self
+            .problems
+            .iter()
+            .all(|it| it.feed.as_ref() != Some(name));
+        let checked = match is_sound {
+            true => feed.check().await,
+            false => {
+                let line =
+                    format!("{name}: no request is made as long as its configuration is wrong");
+                self.lines.push(line);
+                Ok(Vec::new())
+            }
+        };
         let findings = checked.as_deref().unwrap_or_default();
         findings
             .iter()

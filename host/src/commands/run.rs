@@ -205,6 +205,9 @@ fn conclude(config: &Config, outcome: &Outcome, once: bool) -> u8 {
             let refused = grouped(totals.refused);
             events += &format!(" ({refused} of them refused by the sink)");
         }
+        if totals.counters.rejected > 0 {
+            events += &format!(", {} rejected", grouped(totals.counters.rejected));
+        }
         let took = span(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
         let read_to = feed
             .status()

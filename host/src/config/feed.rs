@@ -120,7 +120,8 @@ fn check_sha256(reader: &mut Reader<'_>) -> Option<String> {
         format!("expected {SHA256} hex digits"),
         Some(hint),
     );
-    None
+    // It fits no component: none is loaded.
+    Some(text)
 }
 
 fn check_secrets(reader: &mut Reader<'_>) -> BTreeMap<String, SecretSource> {

@@ -9,6 +9,10 @@ use crate::bindings::types::{Batch, Counters, Next, Progress};
 use crate::error::Error;
 use crate::totals::note_progress;
 
+/// By so much the distance to now has to shrink before it says something, in ms: an
+/// upstream may tell whole seconds.
+const NEARER: u64 = 10_000;
+
 /// What is known of a feed, for people and for `source-host state show`. All
 /// times are in ms since 1970, by the host's clock if nothing else is said.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -78,14 +82,17 @@ impl Status {
     }
 
     /// Whether a batch gets anywhere. One that only repeats what came before a
-    /// failure the last time does not end that trouble.
+    /// failure the last time does not end that trouble; nor does time that passes.
     pub(crate) fn is_advanced_by(&self, batch: &Batch) -> bool {
         let before = self.progress.get(&batch.partition);
-        let read_to = |progress: Option<&Progress>| progress.map(|progress| progress.read_to);
+        let gets_nearer = match (before, &batch.progress) {
+            (Some(before), Some(now)) => before.behind_ms.saturating_sub(now.behind_ms) > NEARER,
+            (before, now) => before.is_none() && now.is_some(),
+        };
         matches!(batch.next, Next::Idle(_))
             || !batch.index.is_empty()
             || !batch.rejected.is_empty()
-            || read_to(batch.progress.as_ref()) > read_to(before)
+            || gets_nearer
     }
 
     /// After `batch` of this plugin was committed.
@@ -155,7 +162,7 @@ mod tests {
             read_to,
             reconciled_from: None,
             reconciled_to: Some(read_to),
-            behind_ms: 5,
+            behind_ms: 20_000,
             reconciled: None,
             backlog: None,
             lateness: None,
@@ -193,7 +200,10 @@ mod tests {
             (None, "unavailable")
         );
 
-        let repeated = after(&status, &batch(Next::More, 200), 4_000);
+        // (By the time that has passed, and a second for the upstream's clock.)
+        let mut same = batch(Next::More, 2_201);
+        same.progress.as_mut().unwrap().behind_ms -= 1_000;
+        let repeated = after(&status, &same, 4_000);
         assert!(repeated.in_trouble().is_some(), "nothing new came");
         assert_eq!(repeated.worked_at, Some(1_000));
         let worked = after(&repeated, &batch(Next::Idle(1), 200), 5_000);

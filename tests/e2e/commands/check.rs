@@ -41,6 +41,25 @@ fn all_is_well() {
     assert_eq!(feed.lines(), tenant.expected());
 }
 
+/// What stands where an address should may lead a credential to another one; and
+/// a pin that can't be read is no reason to load whatever lies there.
+#[test]
+fn nothing_is_tried_with_a_wrong_configuration() {
+    for (right, wrong) in [
+        (r#"start = "2d""#, r#"start = "2d", strat = "3d""#),
+        ("[feeds.acme]\n", "[feeds.acme]\nsettigns = {}\n"),
+        ("[feeds.acme]\n", "[feeds.acme]\nsha256 = \"abc\"\n"),
+    ] {
+        let tenant = Tenant::settled(100);
+        let feed = Feed::of(&tenant);
+        feed.edit(right, wrong);
+        let ran = feed.command(&["check"]).output().expect_code(2);
+        assert_eq!(tenant.api.model().stats.requests(), 0, "{wrong}");
+        let is_loaded = ran.stdout.contains("no request is made");
+        assert_eq!(is_loaded, wrong.contains("settigns"), "{}", ran.stdout);
+    }
+}
+
 #[test]
 fn it_changes_nothing_of_a_feed_that_has_collected() {
     let tenant = Tenant::settled(300);

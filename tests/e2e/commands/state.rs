@@ -212,7 +212,7 @@ fn show_what_is_still_to_be_delivered() {
     let told = format!("  {waiting} events  ");
     assert!(table.stdout.contains(&told), "{}", table.stdout);
     let said = feed.once().output().expect_code(0).stderr;
-    let told = format!(" {waiting}  of the run before, delivered now\n");
+    let told = format!(" {waiting}  had waited since the run before\n");
     assert!(said.contains(&told), "{said}");
 }
 

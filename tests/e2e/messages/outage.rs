@@ -4,7 +4,7 @@
 
 use std::thread;
 
-use jumpcloud_simulator::{DEFAULT_KEY, Event, Model, Organization, organization_id};
+use jumpcloud_simulator::{DEFAULT_KEY, Event, Model, Organization, Recipe, organization_id};
 use jumpcloud_tests::{Feed, Ran, Tenant, assert_same_lines, now_ms};
 
 use super::message_of;
@@ -56,6 +56,45 @@ fn what_outlasts_a_run() {
         all(NO_CURSOR, burst);
         scope.spawn(a_port_that_nobody_listens_at);
     });
+}
+
+/// The position moves all the while, as time passes: that is no success.
+#[test]
+fn what_fails_behind_what_is_not_settled_is_given_up() {
+    let recipe = Recipe {
+        late: 0.0,
+        future: 0.0,
+        ..Recipe::new(80, now_ms() - 1_000)
+    };
+    let tenant = Tenant::of(&recipe);
+    tenant.fault("wrong-count=1,on=events");
+    let feed = Feed::of(&tenant);
+    let ran = feed.once().output().expect_code(4);
+    let told = &ran.stderr;
+    assert!(told.contains(TRIED), "{told}");
+    assert!(told.matches("; trying again in ").count() <= 5, "{told}");
+    tenant.heal();
+    feed.once().output().expect_code(0);
+    assert_same_lines(&feed.lines(), &tenant.expected());
+}
+
+/// All the more if a tile can't be read again.
+#[test]
+fn a_late_record_that_cannot_be_read_is_no_end() {
+    let tenant = Tenant::settled(300);
+    let feed = Feed::of(&tenant);
+    feed.edit(r#"start = "2d""#, r#"start = "2d", poll_interval = "1s""#);
+    feed.once().output().expect_code(0);
+    let late = tenant.selected()[100].clone();
+    let broken = Event {
+        raw: br#"{"id":"open"#.to_vec().into(),
+        ..late
+    };
+    tenant.api.model().add_events(vec![broken]);
+    let ran = feed.once().output().expect_code(4);
+    assert!(ran.stderr.contains(TRIED), "{}", ran.stderr);
+    let shown = feed.command(&["state", "show", "--json"]).output();
+    assert!(shown.stdout.contains(r#""until":null"#) || shown.stdout.contains(r#""until": null"#));
 }
 
 #[rustfmt::skip]
