@@ -216,12 +216,12 @@ mod tests {
     #[test]
     fn a_rewind_shows_until_the_feed_runs() {
         let mut status = after(&Status::default(), &batch(Next::Idle(1), 200), 1_000);
-        assert_eq!(status.lag(1_010), Some(15));
+        assert_eq!(status.lag(1_010), Some(20_010));
         status.rewind(50);
         let rewound = status.progress["p"];
         assert_eq!(
             (rewound.start, rewound.read_to, rewound.behind_ms),
-            (50, 50, 155)
+            (50, 50, 20_150)
         );
         assert_eq!(
             (status.rewound_to, rewound.reconciled_to),
@@ -231,7 +231,7 @@ mod tests {
         assert_eq!(status.rewound_to, Some(50), "it never goes forward");
         assert_eq!(status.progress["p"], rewound);
         assert_eq!(status.goes_on_from(), Some(50));
-        let ran = after(&status, &batch(Next::More, 60), 1_020);
+        let ran = after(&status, &batch(Next::Idle(1), 60), 1_020);
         assert_eq!(ran.rewound_to, None);
         assert_eq!(Status::default().lag(0), None);
     }
