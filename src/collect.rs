@@ -285,13 +285,16 @@ impl Collector {
         let position = memory.ledger.position();
         let behind = now.unwrap_or(position).saturating_sub(position);
         let outcome = &memory.notes.audit;
+        // Nothing was counted yet; or what was said of the last count may be no
+        // longer so.
+        let reconciled = outcome.from.is_some() && !self.cycle.audits_fail;
         Some(Progress {
             start: memory.ledger.start(),
             read_to: position,
             reconciled_from: outcome.from,
             reconciled_to: outcome.reconciled_to,
             behind: u64::try_from(behind).unwrap_or(0),
-            reconciled: outcome.at.map(|_| (outcome.counted, outcome.read)),
+            reconciled: reconciled.then_some((outcome.counted, outcome.read)),
             backlog: self.backlog,
             lateness: memory.notes.lateness.quantiles(),
         })

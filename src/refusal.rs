@@ -218,7 +218,9 @@ pub fn unreachable(host: &str, cause: &Cause) -> Error {
         Cause::Connect => "no connection",
         Cause::Tls => "no secure connection (TLS)",
         Cause::Timeout => "no answer in time",
-        Cause::Cut => return cut_off(),
+        Cause::Cut => {
+            return Error::Unavailable(Failure::new("JumpCloud's answer was cut off"), None);
+        }
         Cause::Denied => "this call is not allowed",
         Cause::Unauthorized(_) => "no token",
         Cause::Other(words) => words,
@@ -232,9 +234,11 @@ pub fn unreachable(host: &str, cause: &Cause) -> Error {
     )
 }
 
-/// The answer ended too early.
-pub fn cut_off() -> Error {
-    Error::Unavailable(Failure::new("JumpCloud's answer was cut off"), None)
+/// The array of a page does not end, after a row of this time (ms since 1970 UTC).
+pub fn unclosed(after: i64) -> Error {
+    let message = "JumpCloud's answer does not end: it was cut off, or a bracket or quote in it is not closed";
+    let place = format!("that is behind what is of {}", rfc3339(after));
+    Error::Unavailable(Failure::new(message).hint(place), None)
 }
 
 fn redirected(asked: Asked<'_>, head: &Head) -> Error {

@@ -11,7 +11,8 @@
 //! ```
 //!
 //! What JumpCloud counts where nothing is, it counts everywhere: before anything
-//! is halved, that is asked, and taken off all counts.
+//! is halved, that is asked (if it is not 0, at two places), and taken off all
+//! counts.
 //!
 //! If any was read again, all are counted once more at the end: what the first
 //! count said may be no longer so, and of halves only one was counted.
@@ -90,6 +91,9 @@ enum Count {
     Last,
     /// That is to be asked, of a time in which nothing is.
     Nothing,
+    /// It was this in such a time: that is to be asked of another one, for late
+    /// events may have come just there.
+    NothingAgain(u64),
 }
 
 /// What an audit needs next.
@@ -154,8 +158,7 @@ impl Audit {
                 Verdict::Agrees => {}
                 _ if self.offset.is_none() => {
                     let edge = tiles.closed().back().map_or(to, |tile| tile.to);
-                    let to = edge.saturating_add(1);
-                    self.suspects.push(Suspect::new(edge, to, Count::Nothing));
+                    self.suspects.push(nothing(edge, Count::Nothing));
                     continue;
                 }
                 Verdict::Lags => self.doubted = true,
@@ -197,7 +200,16 @@ impl Audit {
                 None
             }
             Count::Nothing => {
-                self.offset = Some(count);
+                match an_edge(tiles).filter(|_| count > 0) {
+                    Some(edge) => self
+                        .suspects
+                        .push(nothing(edge, Count::NothingAgain(count))),
+                    None => self.offset = Some(count),
+                }
+                None
+            }
+            Count::NothingAgain(before) => {
+                self.offset = Some(count.min(before));
                 None
             }
             Count::Is(whole) => {
@@ -326,6 +338,18 @@ impl Suspect {
     }
 }
 
+/// The ms at an edge, where nothing is.
+fn nothing(edge: i64, count: Count) -> Suspect {
+    Suspect::new(edge, edge.saturating_add(1), count)
+}
+
+/// The first edge between two tiles.
+fn an_edge(tiles: &Tiles) -> Option<i64> {
+    let (closed, next) = (tiles.closed().iter(), tiles.closed().iter().skip(1));
+    let mut pairs = closed.zip(next);
+    pairs.find_map(|(tile, next)| (tile.to == next.from).then_some(tile.to))
+}
+
 /// Where a suspect of several tiles is halved.
 fn middle(suspect: &Suspect, tiles: &Tiles) -> i64 {
     let range = tiles.range(suspect.from, suspect.to);
@@ -362,6 +386,49 @@ mod tests {
         let outcome = audit.outcome(&tiles, 5, &Outcome::default());
         assert_eq!((outcome.counted, outcome.read), (82, 81));
         assert_eq!(outcome.reconciled_to, None);
+    }
+
+    /// Two late ones where it is asked what is counted of nothing, and two more.
+    #[test]
+    fn what_is_counted_of_nothing_is_asked_at_two_places() {
+        let times = |late: &[i64]| {
+            let rows = (0..81).map(|n| n * 1_000);
+            rows.chain(late.iter().copied()).collect::<Vec<i64>>()
+        };
+        let counted = |always: u64, late: &[i64]| {
+            let mut tiles = Tiles::new(0);
+            tiles.set_scope(Scope {
+                now: 2_000_000,
+                ..Scope::default()
+            });
+            (0..81).for_each(|n| tiles.take(n * 1_000, 1, false));
+            let edge = tiles.closed().back().unwrap().to;
+            let late: Vec<i64> = late.iter().map(|ms| edge + ms).collect();
+            let mut audit = Audit::new(&tiles, true, false);
+            let mut read = 0;
+            while let Some(task) = audit.next(&tiles) {
+                match task {
+                    Task::Count(from, to) => {
+                        let rows = times(&late).into_iter();
+                        let rows = rows.filter(|time| (from..to).contains(time)).count();
+                        audit.counted(rows as u64 + always, &mut tiles);
+                    }
+                    Task::Read(from) => {
+                        let to = tiles.get(from).unwrap().to;
+                        let rows = times(&late).into_iter();
+                        let rows = rows.filter(|time| (from..to).contains(time)).count();
+                        tiles.reread(from, rows as u64, Vec::new());
+                        audit.reread(&mut tiles);
+                        read += 1;
+                    }
+                }
+            }
+            let outcome = audit.outcome(&tiles, 5, &Outcome::default());
+            (read, outcome.counted, outcome.read)
+        };
+        assert_eq!(counted(0, &[0, 0, -5_500, -5_600]), (1, 82, 82));
+        assert_eq!(counted(2, &[]), (0, 80, 80));
+        assert_eq!(counted(2, &[-5_500, -45_500]), (2, 82, 82));
     }
 
     /// However many rows it has.

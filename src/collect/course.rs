@@ -122,6 +122,11 @@ impl Course {
         self.date = date.unwrap_or(self.date);
     }
 
+    /// Time of the last row, in ms since 1970 UTC.
+    pub fn last(&self) -> i64 {
+        self.last
+    }
+
     /// Whether rows of other organisations were taken among ours.
     pub fn met_others(&self) -> bool {
         self.others

@@ -6,7 +6,6 @@ use serde_json::value::RawValue;
 use super::RequestId;
 use crate::api::{Head, PageHead};
 use crate::error::{Error, Result};
-use crate::refusal;
 use crate::split::{Broken, Piece, Splitter};
 
 /// A page that was asked for.
@@ -131,11 +130,13 @@ impl Page {
         Ok(cursor.clone())
     }
 
+    /// Whether the array of an ended page ends, too.
+    pub fn is_closed(&self) -> bool {
+        self.splitter.is_closed()
+    }
+
     /// Checks an ended page against what it said of itself.
     pub fn check(&self) -> Result<()> {
-        if !self.splitter.is_closed() {
-            return Err(refusal::cut_off());
-        }
         match self.head.as_ref().and_then(|(head, _)| head.count) {
             Some(count) if count != self.rows => Err(Error::protocol(format!(
                 "`X-Result-Count` is {count}, but {} came",

@@ -20,6 +20,7 @@ use super::course::{Course, Desk, Row};
 use super::page::Page;
 use crate::api::{Head, Query};
 use crate::error::{Error, Result};
+use crate::refusal;
 use crate::split::{Broken, Piece, Refused};
 
 /// So many cursors are remembered, to see when one comes again.
@@ -167,6 +168,9 @@ impl Walk {
             }
             if !self.page.has_ended() {
                 return Ok(Turn::Read(self.page.request()));
+            }
+            if !self.page.is_closed() {
+                return Err(refusal::unclosed(self.course.last()));
             }
             // What it said of itself against what came.
             self.page.check()?;

@@ -77,7 +77,7 @@ fn a_defect_is_an_error_and_never_an_end() {
             Fault::NoPagingHeaders,
             "a full page without a usable `X-Search_after`",
         ),
-        (Fault::BrokenJson, "JumpCloud's answer was cut off"),
+        (Fault::BrokenJson, "JumpCloud's answer does not end"),
         (
             Fault::NotAnArray,
             "no JSON array of events but `{\"events\":[]",
