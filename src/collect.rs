@@ -331,11 +331,12 @@ impl Collector {
     /// What is under way has failed; its requests are to be dropped.
     pub fn fail(&mut self) -> Vec<RequestId> {
         match self.work {
-            Work::Count(_) => self.cycle.audits_fail = true,
+            Work::Count(_) => self.cycle.audit_failed(),
             Work::Walk(_, Reason::Repair(_)) => {
-                self.cycle.audits_fail = true;
+                self.cycle.audit_failed();
                 self.audit.iter_mut().for_each(Audit::put_off);
             }
+            Work::Walk(_, Reason::Fill) => self.cycle.fill_first = false,
             _ => {}
         }
         self.abandon()
@@ -358,8 +359,7 @@ impl Collector {
             Work::Walk(walk, Reason::Fill)
                 if self.cycle.is_over(shared) && self.has_filled(walk.query().start) =>
             {
-                // Audits that fail have waited for this.
-                self.cycle.audits_fail = false;
+                (self.cycle.fill_first, self.fill_mixed) = (false, false);
                 Err(Halt::Restart)
             }
             Work::Walk(..) => self.read_on(shared),

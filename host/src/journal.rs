@@ -53,18 +53,13 @@ impl Journal {
     /// A batch was settled, which took the feed's status from `before` to
     /// `after`.
     pub(crate) fn settled(&mut self, before: &Status, after: &Status, is_idle: bool) {
-        let feed = self.feed.clone();
+        let feed = &self.feed;
         let ended = before.in_trouble().filter(|_| after.in_trouble().is_none());
         if let Some(trouble) = ended {
             let took = after.committed_at.saturating_sub(trouble.since);
             let took = words::span(u64::try_from(took).unwrap_or(0));
             tracing::info!(%feed, "works again, after {took}");
             (self.told, self.caught_up) = (None, false);
-        }
-        let rejected = after.counters.rejected - before.counters.rejected;
-        if let Some(rejected) = self.rejected(rejected, Instant::now()) {
-            let records = words::counted(rejected, "record");
-            tracing::warn!(%feed, "{records} not understood, and kept as dead letters");
         }
         if is_idle && !self.caught_up {
             self.caught_up = true;
@@ -74,9 +69,17 @@ impl Journal {
         }
     }
 
-    /// How many dead letters are to be told of, after so many more. A run that is
-    /// to end tells of them at its end.
-    fn rejected(&mut self, more: u64, now: Instant) -> Option<u64> {
+    /// So many records became dead letters. A run that is to end tells of them at its
+    /// end.
+    pub(crate) fn rejected(&mut self, records: u64) {
+        if let Some(records) = self.untold(records, Instant::now()) {
+            let (feed, records) = (&self.feed, words::counted(records, "record"));
+            tracing::warn!(%feed, "{records} not understood, and kept as dead letters");
+        }
+    }
+
+    /// How many dead letters are to be told of, after so many more.
+    fn untold(&mut self, more: u64, now: Instant) -> Option<u64> {
         let (count, told) = &mut self.rejected;
         *count += more;
         let recent = told.is_some_and(|told| now.saturating_duration_since(told) < REPEAT);
@@ -318,11 +321,11 @@ mod tests {
     #[test]
     fn dead_letters_are_told_once_an_hour() {
         let (mut journal, now) = (Journal::new("f", false), Instant::now());
-        assert_eq!(journal.rejected(0, now), None);
-        assert_eq!(journal.rejected(2, now), Some(2));
-        assert_eq!(journal.rejected(3, now + Duration::from_secs(3_599)), None);
-        assert_eq!(journal.rejected(0, now + REPEAT), Some(3));
-        assert_eq!(journal.rejected(0, now + 2 * REPEAT), None);
+        assert_eq!(journal.untold(0, now), None);
+        assert_eq!(journal.untold(2, now), Some(2));
+        assert_eq!(journal.untold(3, now + Duration::from_secs(3_599)), None);
+        assert_eq!(journal.untold(0, now + REPEAT), Some(3));
+        assert_eq!(journal.untold(0, now + 2 * REPEAT), None);
     }
 
     #[test]

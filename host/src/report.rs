@@ -258,7 +258,7 @@ pub fn progress_lines(
     let (start, read_to) = (moment(progress.start), moment(progress.read_to));
     let mut line = match progress.read_to > progress.start {
         true => format!("{whose}{how} from {start} to {read_to}"),
-        false => format!("{whose}nothing read yet, from {start} on"),
+        false => format!("{whose}nothing settled yet, from {start} on"),
     };
     if let Some(backlog) = progress.backlog.filter(|backlog| *backlog > 0) {
         let _ = write!(line, ", about {} to come", grouped(backlog));
@@ -349,7 +349,7 @@ mod tests {
              selected or not, by the upstream's count; newer ones are counted later"
         );
         progress.read_to = 0;
-        let nothing = "o: nothing read yet, from 1970-01-01T00:00:00Z on";
+        let nothing = "o: nothing settled yet, from 1970-01-01T00:00:00Z on";
         assert_eq!(progress_lines("o", &progress, None)[0], nothing);
         // Of a tenant that was emptied.
         progress.reconciled.as_mut().unwrap().counted = 0;

@@ -119,7 +119,7 @@ impl Feed {
         totals: &mut Totals,
         journal: &mut Journal,
     ) -> Result<(Next, bool)> {
-        let checkpoint = batch.checkpoint;
+        let (checkpoint, rejected) = (batch.checkpoint, batch.counters.rejected);
         let advanced = self.status().is_advanced_by(&batch);
         let before = self.status().clone();
         let (mut sum, findings) = (totals.clone(), batch.findings.clone());
@@ -129,6 +129,7 @@ impl Feed {
         if self.status().checkpoint == checkpoint {
             *totals = sum;
             findings.iter().for_each(|finding| journal.found(finding));
+            journal.rejected(rejected);
         }
         let batch = settled?;
         journal.settled(&before, self.status(), matches!(batch.next, Next::Idle(_)));

@@ -121,7 +121,7 @@ impl Collector {
         let (Some(audit), Some(memory)) = (&mut self.audit, &mut self.memory) else {
             return;
         };
-        self.cycle.audits_fail = false;
+        self.cycle.audit_works();
         let tiles = memory.ledger.tiles_mut();
         if let Some((tile, surplus)) = audit.counted(count, tiles) {
             let (from, to) = (rfc3339(tile.from), rfc3339(tile.to));

@@ -45,8 +45,7 @@ impl Collector {
             }
             self.cycle.follow(shared.reading.monotonic);
         }
-        // Where audits fail, what lies before need not wait for them.
-        let need = match self.cycle.audits_fail {
+        let need = match self.cycle.fill_first {
             false => self.audit(now, shared).or_else(|| self.fill(now, shared)),
             true => self.fill(now, shared).or_else(|| self.audit(now, shared)),
         };

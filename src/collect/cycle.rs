@@ -22,6 +22,8 @@ pub struct Cycle {
     pub filled: bool,
     /// A count of tiles has failed, or reading one again, and none came after it.
     pub audits_fail: bool,
+    /// So what lies before need not wait for them: until it has come on.
+    pub fill_first: bool,
 }
 
 /// The requests of audits. What one minute has made too many, the next has less.
@@ -36,6 +38,16 @@ impl Cycle {
     /// All that is new is read.
     pub fn follow(&mut self, monotonic: u64) {
         (self.followed, self.since) = (true, monotonic);
+    }
+
+    /// A count of tiles has failed, or reading one again.
+    pub fn audit_failed(&mut self) {
+        (self.audits_fail, self.fill_first) = (true, true);
+    }
+
+    /// One has not.
+    pub fn audit_works(&mut self) {
+        (self.audits_fail, self.fill_first) = (false, false);
     }
 
     /// Follows once more. What was filled as far as it can be, stays so.

@@ -118,12 +118,15 @@ impl Collector {
                 self.cycle.follow(shared.reading.monotonic);
             }
             // There may be another one before it.
-            Reason::Fill => match memory.fill.as_ref().is_some_and(Fill::is_done) {
-                true => self.end_fill(),
-                false => self.cycle.filled = true,
-            },
+            Reason::Fill => {
+                self.fill_mixed = false;
+                match memory.fill.as_ref().is_some_and(Fill::is_done) {
+                    true => self.end_fill(),
+                    false => self.cycle.filled = true,
+                }
+            }
             Reason::Repair(repair) => {
-                self.cycle.audits_fail = false;
+                self.cycle.audit_works();
                 let from = repair.from();
                 let tiles = memory.ledger.tiles_mut();
                 repair.finish(tiles);

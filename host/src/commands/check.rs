@@ -115,10 +115,8 @@ impl Outcome {
             self.errors.push((Some(name.clone()), e));
         }
         // With a wrong setting left out, it might be sent to a wrong address.
-        let is_sound = self
-            .problems
-            .iter()
-            .all(|it| it.feed.as_ref() != Some(name));
+        let is_of_others = |it: &Located| it.feed.as_ref().is_some_and(|feed| feed != name);
+        let is_sound = self.problems.iter().all(is_of_others);
         let checked = match is_sound {
             true => feed.check().await,
             false => {

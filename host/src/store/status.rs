@@ -114,8 +114,12 @@ impl Status {
         status
     }
 
-    /// It failed, and is tried again after `wait`; none: it is not.
+    /// It failed, and is tried again after `wait`; none: it is not. Whether all is
+    /// reconciled is not known until it works.
     pub(crate) fn fail(&mut self, e: &Error, wait: Option<Duration>, now: i64) {
+        for progress in self.progress.values_mut() {
+            progress.reconciled = None;
+        }
         let wait = wait.map(|wait| i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
         self.trouble = Some(Trouble {
             since: self.in_trouble().map_or(now, |trouble| trouble.since),
@@ -153,6 +157,7 @@ impl Status {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bindings::types::Reconciled;
     use crate::error::Kind;
     use crate::totals::Totals;
 
@@ -191,10 +196,15 @@ mod tests {
     fn trouble_lasts_from_its_first_failure_until_something_gets_on() {
         let mut status = after(&Status::default(), &batch(Next::More, 200), 1_000);
         let e = Error::new(Kind::Unavailable, "busy").hint("wait");
+        status.progress.get_mut("p").unwrap().reconciled = Some(Reconciled {
+            counted: 9,
+            read: 9,
+        });
         status.fail(&e, Some(Duration::from_secs(1)), 2_000);
         status.fail(&e, None, 3_000);
         let trouble = status.in_trouble().unwrap();
         assert_eq!((trouble.since, trouble.failed_at), (2_000, 3_000));
+        assert_eq!(status.progress["p"].reconciled, None);
         assert_eq!(
             (trouble.next_try, trouble.kind.as_str()),
             (None, "unavailable")

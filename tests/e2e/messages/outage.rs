@@ -93,6 +93,7 @@ fn a_late_record_that_cannot_be_read_is_no_end() {
     tenant.api.model().add_events(vec![broken]);
     let ran = feed.once().output().expect_code(4);
     assert!(ran.stderr.contains(TRIED), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("reconciled"), "{}", ran.stderr);
     let shown = feed.command(&["state", "show", "--json"]).output();
     assert!(shown.stdout.contains(r#""until":null"#) || shown.stdout.contains(r#""until": null"#));
 }
