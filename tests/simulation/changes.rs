@@ -1,6 +1,6 @@
 //! What changes between runs: selection, start, clock, downtime, state format.
 
-use jumpcloud_simulator::{Event, Organization, organization_id};
+use jumpcloud_simulator::{Event, Organization, Rule, organization_id};
 
 use crate::events::event;
 use crate::world::{EPOCH, World};
@@ -272,6 +272,33 @@ fn what_cannot_be_read_again_stops_nothing_else() {
         reconciled.is_some_and(|(counted, read)| counted > read),
         "{reconciled:?}"
     );
+}
+
+/// A count has failed once, so that what lies before came first; and there it
+/// fails for good.
+#[test]
+fn a_fill_that_cannot_go_on_stops_no_audit() {
+    let mut world = world(
+        events("user_create", 300, EPOCH, 10_000),
+        r#"{"start": "2h"}"#,
+    );
+    world.poll_all().unwrap();
+    let mut open = event(0, "user_create", "open", EPOCH - 40 * HOUR);
+    open.raw = br#"{"id":"open"#.to_vec().into();
+    let late = event(0, "user_create", "late", EPOCH + 500);
+    world.model.add_events(vec![open, late]);
+    world.wait_minutes(10);
+    world.reopen_with(r#"{"start": "60h"}"#);
+    let failing: Rule = "status=500,on=count".parse().unwrap();
+    world.model.faults.add(failing);
+    for minute in 0..40 {
+        if minute == 10 {
+            world.model.faults.clear();
+        }
+        let _ = world.poll_once();
+        world.wait_minutes(1);
+    }
+    assert_eq!(world.emitted.len(), 301);
 }
 
 /// The last record before the start that was has no time: it is rejected by the
