@@ -362,15 +362,21 @@ mod tests {
     use super::*;
     use crate::collect::tiles::Scope;
 
-    /// In the other half, which nobody counts anew.
-    #[test]
-    fn what_turns_up_within_an_audit_is_not_claimed_to_be_read() {
-        let mut tiles = Tiles::new(0);
+    /// Of so many rows, a second apart, from this time on.
+    fn tiles_of(from: i64, rows: i64) -> Tiles {
+        let mut tiles = Tiles::new(from);
         tiles.set_scope(Scope {
             now: 2_000_000,
             ..Scope::default()
         });
-        (0..81).for_each(|n| tiles.take(n * 1_000, 1, false));
+        (0..rows).for_each(|n| tiles.take(from + n * 1_000, 1, false));
+        tiles
+    }
+
+    /// In the other half, which nobody counts anew.
+    #[test]
+    fn what_turns_up_within_an_audit_is_not_claimed_to_be_read() {
+        let mut tiles = tiles_of(0, 81);
         assert_eq!(tiles.closed().len(), 2);
         let mut audit = Audit::new(&tiles, false, false);
         let mut counts = [81, 0, 41, 82].into_iter();
@@ -396,12 +402,7 @@ mod tests {
             rows.chain(late.iter().copied()).collect::<Vec<i64>>()
         };
         let counted = |always: u64, late: &[i64]| {
-            let mut tiles = Tiles::new(0);
-            tiles.set_scope(Scope {
-                now: 2_000_000,
-                ..Scope::default()
-            });
-            (0..81).for_each(|n| tiles.take(n * 1_000, 1, false));
+            let mut tiles = tiles_of(0, 81);
             let edge = tiles.closed().back().unwrap().to;
             let late: Vec<i64> = late.iter().map(|ms| edge + ms).collect();
             let mut audit = Audit::new(&tiles, true, false);
@@ -434,12 +435,7 @@ mod tests {
     /// However many rows it has.
     #[test]
     fn what_is_to_be_read_again_is_not_claimed_to_be_read() {
-        let mut tiles = Tiles::new(0);
-        tiles.set_scope(Scope {
-            now: 2_000_000,
-            ..Scope::default()
-        });
-        (0..81).for_each(|n| tiles.take(n * 1_000, 1, false));
+        let mut tiles = tiles_of(0, 81);
         tiles.make_stale_at(5);
         let mut audit = Audit::new(&tiles, false, false);
         let mut failures = 0;
@@ -460,16 +456,7 @@ mod tests {
 
     #[test]
     fn an_audit_ends_when_its_tiles_became_others_meanwhile() {
-        let tiles = |from: i64| {
-            let mut tiles = Tiles::new(from);
-            tiles.set_scope(Scope {
-                now: 2_000_000,
-                ..Scope::default()
-            });
-            (0..100).for_each(|n| tiles.take(from + n * 1_000, 1, false));
-            tiles
-        };
-        let (mut main, earlier) = (tiles(1_000_000), tiles(0));
+        let (mut main, earlier) = (tiles_of(1_000_000, 100), tiles_of(0, 100));
         assert!(!main.closed().is_empty());
         let mut audit = Audit::new(&main, true, false);
         main.prepend(earlier, 1_000_000);
