@@ -81,7 +81,7 @@ impl Journal {
     /// How many dead letters are to be told of, after so many more.
     fn untold(&mut self, more: u64, now: Instant) -> Option<u64> {
         let (count, told) = &mut self.rejected;
-        *count += more;
+        *count = count.saturating_add(more);
         let recent = told.is_some_and(|told| now.saturating_duration_since(told) < REPEAT);
         if *count == 0 || recent || self.once {
             return None;
